@@ -1,0 +1,11 @@
+//! The wire format: how readings travel in an MQTT message.
+//!
+//! One module per version. The wire types of a released version are frozen and apart from the
+//! domain types; golden files in `shared/golden/` hold them. An optional field may be added within
+//! a version; anything else is a new version: copy the module, give it the next number, keep the
+//! old one readable.
+
+pub mod batch;
+pub mod v1;
+
+pub use v1 as latest;
