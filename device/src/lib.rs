@@ -1,1 +1,19 @@
+//! The Tidings agent: reads sensors, keeps what they said in a queue on disk, and publishes it
+//! over MQTT until the broker has acknowledged it.
+//!
+//! Three tasks own the state, and each other part is a pure core or a thin driver:
+//!
+//! ```text
+//! sampler ──samples──> queue owner (SQLite) <──fetch, remove──> uplink ──MQTT──> broker
+//! ```
 
+pub mod app;
+pub mod cli;
+pub mod clock;
+mod commands;
+pub mod config;
+pub mod queue;
+mod sampler;
+mod sensors;
+pub mod status;
+pub mod uplink;

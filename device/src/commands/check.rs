@@ -1,0 +1,80 @@
+//! `check`: one look at everything that must be right, a line each.
+
+use std::io::Write as _;
+
+use tidings_schema::limits::EARLIEST_MS;
+
+use super::{Failure, connect};
+use crate::cli::ConfigArgument;
+use crate::clock;
+use crate::queue::{self, QueueError};
+use crate::uplink::mqtt::Settings;
+
+pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
+    let mut report = Report { failed: 0 };
+    // Without a configuration nothing else can be looked at: its mistakes are the answer.
+    let config = argument.load()?;
+    report.line("configuration", Ok(format!("{} sensors", config.sensors.len())))?;
+
+    let now = clock::now();
+    report.line(
+        "clock",
+        if now.get() < EARLIEST_MS {
+            Err("stands before 2020: set it, or wait for NTP".to_owned())
+        } else {
+            Ok(format!("{} ms since 1970", now.get()))
+        },
+    )?;
+
+    let queue = match queue::inspect(&config.queue.path) {
+        Ok(inspection) => Ok(format!("{} readings wait", inspection.waiting.len())),
+        Err(QueueError::InUse { .. }) => Ok("in use by a running agent".to_owned()),
+        Err(error) => Err(chain(&error)),
+    };
+    report.line("queue", queue)?;
+
+    match Settings::from_config(&config.device, &config.mqtt) {
+        Ok(settings) => {
+            report.line("certificates", Ok("key and certificate are a pair".to_owned()))?;
+            let address = format!("{}:{}", settings.endpoint, settings.port);
+            match connect(&settings).await {
+                Ok(link) => {
+                    link.close().await;
+                    report
+                        .line("connection", Ok(format!("{address} accepts {}", config.device)))?;
+                }
+                Err(error) => report.line("connection", Err(chain(&error)))?,
+            }
+        }
+        Err(error) => report.line("certificates", Err(chain(&error)))?,
+    }
+    if report.failed > 0 { Err(Failure::Checks(report.failed)) } else { Ok(()) }
+}
+
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn line(&mut self, what: &str, result: Result<String, String>) -> std::io::Result<()> {
+        let (mark, text) = match result {
+            Ok(text) => ("ok  ", text),
+            Err(text) => {
+                self.failed += 1;
+                ("FAIL", text)
+            }
+        };
+        writeln!(std::io::stdout(), "{mark} {what}: {text}")
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! Configuration in two stages: what was written ([`raw`] reads a TOML file and knows types), then
+//! what is meant ([`Config::load`] resolves defaults, paths and combinations). Every mistake is
+//! reported at once, with file and key.
+
+mod problems;
+mod raw;
+mod resolve;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tidings_schema::topic::Route;
+use tidings_schema::{DeviceId, Quantity, SensorId};
+
+pub use problems::{Invalid, Problem};
+pub(crate) use resolve::parse_duration;
+
+/// What the agent is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The thing that this agent is.
+    pub device: DeviceId,
+    /// The durable queue.
+    pub queue: QueueConfig,
+    /// How messages are filled.
+    pub batch: BatchConfig,
+    /// Where they go.
+    pub mqtt: MqttConfig,
+    /// What is read.
+    pub sensors: Vec<SensorConfig>,
+}
+
+/// The durable queue.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// The database file.
+    pub path: PathBuf,
+    /// The most that the file may take, in bytes.
+    pub max_bytes: u64,
+    /// The longest time that a reading waits in memory for others to be committed with it: the most
+    /// that a power cut can take.
+    pub commit: Duration,
+}
+
+/// How messages are filled.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchConfig {
+    /// A message is sent when it has this many bytes, topic included…
+    pub bytes: usize,
+    /// …or when its oldest reading has waited this long.
+    pub age: Duration,
+}
+
+/// The connection to the broker.
+#[derive(Debug, Clone)]
+pub struct MqttConfig {
+    /// Host name, as in the server's certificate.
+    pub endpoint: String,
+    /// TCP port.
+    pub port: u16,
+    /// File with the root certificates to trust, in PEM.
+    pub ca: PathBuf,
+    /// File with this device's certificate, in PEM.
+    pub certificate: PathBuf,
+    /// File with this device's private key, in PEM.
+    pub key: PathBuf,
+    /// Basic Ingest or the message broker.
+    pub route: Route,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// How long an acknowledgement may take before the connection is given up.
+    pub ack_timeout: Duration,
+}
+
+/// One sensor.
+#[derive(Debug, Clone)]
+pub struct SensorConfig {
+    /// Its name.
+    pub name: SensorId,
+    /// Time between two readings.
+    pub interval: Duration,
+    /// Time that one reading may take.
+    pub deadline: Duration,
+    /// What it is.
+    pub kind: SensorKind,
+}
+
+/// What a sensor is.
+#[derive(Debug, Clone)]
+pub enum SensorKind {
+    /// This machine itself.
+    Host {
+        /// The file system whose space is reported.
+        disk: PathBuf,
+    },
+    /// Made-up values that look like real ones; the same seed gives the same values.
+    Simulated {
+        /// Seed of the values.
+        seed: u64,
+        /// What is measured.
+        quantities: Vec<Quantity>,
+        /// Share of readings that are faults, from 0 to 1.
+        fault_rate: f64,
+    },
+}
+
+impl Config {
+    /// Reads and resolves a configuration file. Relative paths in it are relative to the file.
+    ///
+    /// # Errors
+    /// With every mistake that it has.
+    pub fn load(path: &Path) -> Result<Self, Invalid> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Invalid::one(path, "", format!("cannot be read: {error}")))?;
+        Self::parse(&text, path)
+    }
+
+    /// The same for a text that stands for the file at `path`.
+    ///
+    /// # Errors
+    /// With every mistake that it has.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Invalid> {
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| Invalid::one(path, "", error.to_string()))?;
+        let problems = problems::Problems::new(path);
+        let raw = raw::RawConfig::read(&table, &problems);
+        resolve::resolve(raw, path, &problems)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! What is meant: defaults, units, paths, and combinations.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
+use tidings_schema::topic::Route;
+use tidings_schema::{DeviceId, Quantity, SensorId};
+
+use super::problems::{Invalid, Problems};
+use super::raw::{RawConfig, RawMqtt, RawSensor};
+use super::{BatchConfig, Config, MqttConfig, QueueConfig, SensorConfig, SensorKind};
+
+/// A queue smaller than this could not hold one full message and the database's own pages.
+const MIN_QUEUE_BYTES: i64 = 1024 * 1024;
+
+pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Result<Config, Invalid> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let durations = Durations { problems };
+
+    let device = required(raw.device, "device", problems)
+        .and_then(|text| problems.note("device", DeviceId::try_from(text.as_str())));
+
+    let max_bytes = raw.queue.max_bytes.unwrap_or(1024 * 1024 * 1024);
+    if max_bytes < MIN_QUEUE_BYTES {
+        problems.add(
+            "queue.max_bytes",
+            format!("expected at least {MIN_QUEUE_BYTES}, but found {max_bytes}"),
+        );
+    }
+    let queue = QueueConfig {
+        path: base.join(raw.queue.path.unwrap_or_else(|| "queue.db".to_owned())),
+        max_bytes: max_bytes.unsigned_abs(),
+        commit: durations.read("queue.commit", raw.queue.commit, "1s", ("10ms", "10m")),
+    };
+
+    let bytes = raw.batch.bytes.map_or(Ok(METERING_UNIT_BYTES), usize::try_from).unwrap_or(0);
+    if !(512..=MAX_PAYLOAD_BYTES).contains(&bytes) {
+        problems.add(
+            "batch.bytes",
+            format!("expected 512 to {MAX_PAYLOAD_BYTES} (a multiple of {METERING_UNIT_BYTES} is what AWS meters)"),
+        );
+    }
+    let age = durations.read("batch.age", raw.batch.age, "5s", ("0s", "1h"));
+
+    let mqtt = mqtt(raw.mqtt, base, problems, &durations);
+
+    if raw.sensors.is_empty() {
+        problems.add("sensor", "no sensor: add at least one [[sensor]] with name and kind");
+    }
+    let mut names = BTreeSet::new();
+    let sensors: Vec<SensorConfig> = raw
+        .sensors
+        .into_iter()
+        .filter_map(|raw| {
+            let at = raw.at.clone();
+            let sensor = sensor(raw, base, problems, &durations)?;
+            if !names.insert(sensor.name.clone()) {
+                problems.add(
+                    &format!("{at}.name"),
+                    format!("{:?} names another sensor already", sensor.name.as_str()),
+                );
+            }
+            Some(sensor)
+        })
+        .collect();
+
+    match (problems.as_invalid(), device, mqtt) {
+        (None, Some(device), Some(mqtt)) => {
+            Ok(Config { device, queue, batch: BatchConfig { bytes, age }, mqtt, sensors })
+        }
+        (invalid, ..) => Err(invalid.expect("what is missing was noted as a problem")),
+    }
+}
+
+fn required<T>(value: Option<T>, key: &str, problems: &Problems) -> Option<T> {
+    if value.is_none() && !problems.has(key) {
+        problems.add(key, "missing");
+    }
+    value
+}
+
+fn mqtt(
+    raw: RawMqtt,
+    base: &Path,
+    problems: &Problems,
+    durations: &Durations<'_>,
+) -> Option<MqttConfig> {
+    let endpoint = required(raw.endpoint, "mqtt.endpoint", problems);
+    if endpoint.as_deref().is_some_and(|host| host.contains([':', '/'])) {
+        problems.add("mqtt.endpoint", "expected a host name alone, without scheme or port");
+    }
+    let port = raw.port.unwrap_or(8883);
+    let port = problems.note(
+        "mqtt.port",
+        u16::try_from(port).map_err(|_| format!("expected 1 to 65535, but found {port}")),
+    );
+    let file = |value: Option<String>, key: &str| {
+        required(value, key, problems).map(|path| base.join(path))
+    };
+    let ca = file(raw.ca, "mqtt.ca");
+    let certificate = file(raw.certificate, "mqtt.certificate");
+    let key = file(raw.key, "mqtt.key");
+    let route = match raw.topic.as_deref() {
+        None | Some("basic-ingest") => Route::BasicIngest,
+        Some("broker") => Route::Broker,
+        Some(other) => {
+            problems
+                .add("mqtt.topic", format!("expected basic-ingest or broker, but found {other:?}"));
+            Route::BasicIngest
+        }
+    };
+    // AWS IoT Core takes 30 to 1,200 seconds and counts anything else as 1,200.
+    let keep_alive = durations.read("mqtt.keep_alive", raw.keep_alive, "60s", ("30s", "1200s"));
+    let ack_timeout = durations.read("mqtt.ack_timeout", raw.ack_timeout, "30s", ("1s", "10m"));
+    Some(MqttConfig {
+        endpoint: endpoint?,
+        port: port?,
+        ca: ca?,
+        certificate: certificate?,
+        key: key?,
+        route,
+        keep_alive,
+        ack_timeout,
+    })
+}
+
+fn sensor(
+    raw: RawSensor,
+    base: &Path,
+    problems: &Problems,
+    durations: &Durations<'_>,
+) -> Option<SensorConfig> {
+    let key = |name: &str| format!("{}.{name}", raw.at);
+    let name = required(raw.name, &key("name"), problems)
+        .and_then(|text| problems.note(&key("name"), SensorId::try_from(text.as_str())));
+    let interval = durations.read(&key("interval"), raw.interval, "10s", ("10ms", "24h"));
+    let deadline = durations.read(&key("deadline"), raw.deadline, "5s", ("10ms", "5m"));
+    let foreign = |given: bool, name: &str, kind: &str| {
+        if given {
+            problems.add(&key(name), format!("is not for a sensor of kind {kind:?}"));
+        }
+    };
+    let kind = match required(raw.kind, &key("kind"), problems)?.as_str() {
+        "host" => {
+            foreign(raw.seed.is_some(), "seed", "host");
+            foreign(raw.quantities.is_some(), "quantities", "host");
+            foreign(raw.fault_rate.is_some(), "fault_rate", "host");
+            SensorKind::Host { disk: base.join(raw.disk.unwrap_or_else(|| "/".to_owned())) }
+        }
+        "simulated" => {
+            foreign(raw.disk.is_some(), "disk", "simulated");
+            let fault_rate = raw.fault_rate.unwrap_or(0.0);
+            if !(0.0..=1.0).contains(&fault_rate) {
+                problems
+                    .add(&key("fault_rate"), format!("expected 0 to 1, but found {fault_rate}"));
+            }
+            let names = raw
+                .quantities
+                .unwrap_or_else(|| vec!["temperature".to_owned(), "humidity".to_owned()]);
+            let quantities = names
+                .iter()
+                .filter_map(|name| {
+                    let quantity =
+                        problems.note(&key("quantities"), Quantity::try_from(name.as_str()))?;
+                    if quantity.known().is_none() {
+                        problems.add(
+                            &key("quantities"),
+                            format!(
+                                "{name:?} is not a known quantity, which a simulated sensor needs"
+                            ),
+                        );
+                    }
+                    Some(quantity)
+                })
+                .collect::<Vec<_>>();
+            let distinct: BTreeSet<&Quantity> = quantities.iter().collect();
+            if quantities.is_empty() || distinct.len() < quantities.len() {
+                problems.add(&key("quantities"), "expected at least one quantity, each once");
+            }
+            SensorKind::Simulated {
+                seed: raw.seed.unwrap_or(1).unsigned_abs(),
+                quantities,
+                fault_rate,
+            }
+        }
+        other => {
+            problems.add(&key("kind"), format!("expected host or simulated, but found {other:?}"));
+            return None;
+        }
+    };
+    Some(SensorConfig { name: name?, interval, deadline, kind })
+}
+
+struct Durations<'a> {
+    problems: &'a Problems,
+}
+
+impl Durations<'_> {
+    /// Reads a duration with a default and bounds, all written as in the file.
+    fn read(
+        &self,
+        key: &str,
+        text: Option<String>,
+        default: &str,
+        (min, max): (&str, &str),
+    ) -> Duration {
+        let own = |text| parse_duration(text).expect("a duration in the source is one");
+        let Some(text) = text else { return own(default) };
+        match parse_duration(&text) {
+            Ok(duration) if (own(min)..=own(max)).contains(&duration) => duration,
+            Ok(_) => {
+                self.problems.add(key, format!("expected {min} to {max}, but found {text}"));
+                own(default)
+            }
+            Err(message) => {
+                self.problems.add(key, message);
+                own(default)
+            }
+        }
+    }
+}
+
+/// Reads a whole number with its unit: `ms`, `s`, `m` or `h`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "expected a duration with its unit, such as 500ms, 5s, 2m or 1h, but found {text:?}"
+        )
+    };
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: u64 =
+        text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let millis = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    millis.map(Duration::from_millis).ok_or_else(wrong)
+}

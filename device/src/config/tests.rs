@@ -1,0 +1,129 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+const WHOLE: &str = r#"
+device = "pi-1"
+[queue]
+path = "q.db"
+commit = "500ms"
+[batch]
+age = "2s"
+[mqtt]
+endpoint = "example-ats.iot.eu-central-1.amazonaws.com"
+ca = "root-ca.pem"
+certificate = "device.pem.crt"
+key = "/keys/private.pem.key"
+topic = "broker"
+[[sensor]]
+name = "host"
+kind = "host"
+interval = "1s"
+[[sensor]]
+name = "bench"
+kind = "simulated"
+quantities = ["temperature", "pressure"]
+fault_rate = 0.1
+"#;
+
+fn parse(text: &str) -> Result<Config, Invalid> {
+    Config::parse(text, Path::new("/etc/tidings/agent.toml"))
+}
+
+#[test]
+fn a_whole_configuration_is_resolved_with_its_defaults() {
+    let config = parse(WHOLE).unwrap();
+    assert_eq!(config.queue.path, Path::new("/etc/tidings/q.db"));
+    assert_eq!(config.mqtt.key, Path::new("/keys/private.pem.key"));
+    assert_eq!(config.mqtt.port, 8883);
+    assert_eq!(config.mqtt.route, Route::Broker);
+    assert_eq!(config.batch.bytes, 5120);
+    assert_eq!(config.queue.commit, Duration::from_millis(500));
+    assert_eq!(config.sensors[1].interval, Duration::from_secs(10));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_file_and_key() {
+    let text = r#"
+device = "pi 1"
+extra = 1
+[queue]
+commit = "5"
+max_bytes = 5
+[batch]
+bytes = -1
+[mqtt]
+endpoint = "https://x:8883"
+port = 99999
+topic = "kafka"
+keep_alive = "5s"
+ca = 7
+[[sensor]]
+kind = "host"
+seed = 1
+[[sensor]]
+name = "A"
+kind = "bme"
+[[sensor]]
+name = "s"
+kind = "simulated"
+quantities = ["leaf_wetness"]
+fault_rate = 2
+[[sensor]]
+name = "s"
+kind = "simulated"
+intervall = "1s"
+"#;
+    let invalid = parse(text).unwrap_err();
+    let keys: Vec<&str> = invalid.problems.iter().map(|one| one.key.as_str()).collect();
+    for key in [
+        "device",
+        "extra",
+        "queue.commit",
+        "queue.max_bytes",
+        "batch.bytes",
+        "mqtt.endpoint",
+        "mqtt.port",
+        "mqtt.topic",
+        "mqtt.keep_alive",
+        "mqtt.ca",
+        "mqtt.certificate",
+        "mqtt.key",
+        "sensor[0].name",
+        "sensor[0].seed",
+        "sensor[1].name",
+        "sensor[1].kind",
+        "sensor[2].quantities",
+        "sensor[2].fault_rate",
+        "sensor[3].name",
+        "sensor[3].intervall",
+    ] {
+        assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
+    }
+    assert_eq!(keys.len(), 20, "{invalid}");
+    let text = invalid.to_string();
+    assert!(text.starts_with("/etc/tidings/agent.toml: 20 mistakes\n"), "{text}");
+    assert!(
+        text.contains("sensor[3].intervall: unknown key, expected one of deadline, disk"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_its_line() {
+    let text = parse("device = ").unwrap_err().to_string();
+    assert!(text.contains("agent.toml") && text.contains("line 1"), "{text}");
+}
+
+#[test]
+fn durations_need_their_unit() {
+    for (text, millis) in [("500ms", 500), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000)] {
+        assert_eq!(resolve::parse_duration(text), Ok(Duration::from_millis(millis)));
+    }
+    for bad in
+        ["5", "s", "", "1.5s", "-1s", "5 s", "99999999999999999999s", "18446744073709551615h"]
+    {
+        assert!(resolve::parse_duration(bad).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,71 @@
+//! What the agent says of itself while it runs: counters that each task adds to, and the line
+//! `run --status-every` prints of them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+/// Counters since the start of the process. Each has one writer.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Readings committed to the queue.
+    pub accepted: AtomicU64,
+    /// Readings that the queue could not take, each logged with its reason.
+    pub refused: AtomicU64,
+    /// Readings whose message the broker acknowledged.
+    pub acknowledged: AtomicU64,
+    /// Messages that the broker acknowledged.
+    pub messages: AtomicU64,
+    /// Payload and topic bytes of those messages.
+    pub bytes: AtomicU64,
+    /// Readings in the queue.
+    pub waiting: AtomicU64,
+    /// Connections made.
+    pub connections: AtomicU64,
+    /// Whether there is a connection now.
+    pub online: AtomicBool,
+}
+
+/// One look at [`Counters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Status {
+    /// See [`Counters::accepted`].
+    pub accepted: u64,
+    /// See [`Counters::refused`].
+    pub refused: u64,
+    /// See [`Counters::acknowledged`].
+    pub acknowledged: u64,
+    /// See [`Counters::messages`].
+    pub messages: u64,
+    /// See [`Counters::bytes`].
+    pub bytes: u64,
+    /// See [`Counters::waiting`].
+    pub waiting: u64,
+    /// See [`Counters::connections`].
+    pub connections: u64,
+    /// See [`Counters::online`].
+    pub online: bool,
+}
+
+impl Counters {
+    /// Reads all counters. They may be some microseconds apart.
+    #[must_use]
+    pub fn look(&self) -> Status {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            accepted: of(&self.accepted),
+            refused: of(&self.refused),
+            acknowledged: of(&self.acknowledged),
+            messages: of(&self.messages),
+            bytes: of(&self.bytes),
+            waiting: of(&self.waiting),
+            connections: of(&self.connections),
+            online: self.online.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(crate) fn add(counter: &AtomicU64, number: usize) {
+    counter.fetch_add(number as u64, Ordering::Relaxed);
+}

@@ -1,0 +1,221 @@
+//! Does what [`super::core`] decides: owns the link, and feeds back what happens.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tidings_schema::Topic;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::core::{Action, Core, Event, Token};
+use super::mqtt::{Link, LinkEvent, Settings, Unacknowledged};
+use crate::config::{BatchConfig, MqttConfig};
+use crate::queue::{FetchError, Queue, Record};
+use crate::status::{Counters, add};
+
+/// What the uplink needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct UplinkConfig {
+    pub(crate) settings: Settings,
+    pub(crate) batch: BatchConfig,
+    pub(crate) ack_timeout: Duration,
+    pub(crate) topic: Topic,
+}
+
+impl UplinkConfig {
+    pub(crate) fn new(settings: Settings, mqtt: &MqttConfig, batch: BatchConfig) -> Self {
+        let topic = Topic::readings(&settings.device, mqtt.route);
+        Self { settings, batch, ack_timeout: mqtt.ack_timeout, topic }
+    }
+}
+
+/// Carries the queue to the broker until `stop`, then sends what is left for at most as long as
+/// `stop`'s value says, and ends. What could not be sent stays in the queue.
+pub(crate) async fn run(
+    config: UplinkConfig,
+    mut queue: Queue,
+    counters: Arc<Counters>,
+    stop: oneshot::Receiver<Duration>,
+) {
+    let topic = config.topic.to_string();
+    let seed = fastrand::u64(..);
+    let mut core = Core::new(
+        config.settings.device.clone(),
+        topic.len(),
+        config.batch,
+        config.ack_timeout,
+        seed,
+        Instant::now(),
+    );
+    let mut driver = Driver {
+        settings: config.settings,
+        topic,
+        requests: queue.clone(),
+        counters,
+        link: None,
+        deliveries: FuturesUnordered::new(),
+        fetch: None,
+    };
+    let mut stop = pin!(stop);
+    let mut give_up: Option<Instant> = None;
+    let mut event = Event::Tick;
+    loop {
+        if matches!(event, Event::Lost) {
+            // Here and not in `next`, which may be cancelled half-way.
+            driver.drop_link().await;
+        }
+        for action in core.on(Instant::now(), event) {
+            driver.act(action).await;
+        }
+        if core.is_drained() {
+            break;
+        }
+        let due = core.wake_at();
+        event = tokio::select! {
+            event = driver.next() => event,
+            Ok(()) = queue.committed() => Event::Committed,
+            () = until(due) => Event::Tick,
+            patience = &mut stop, if give_up.is_none() => {
+                give_up = Some(Instant::now() + patience.unwrap_or_default());
+                Event::Drain
+            }
+            () = until(give_up), if give_up.is_some() => break,
+        };
+    }
+    driver.close().await;
+}
+
+/// Waits until then, or for ever.
+async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Acknowledgement =
+    std::pin::Pin<Box<dyn Future<Output = (Token, Result<(), Unacknowledged>)> + Send>>;
+type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Record>, FetchError>> + Send>>;
+
+struct Driver {
+    settings: Settings,
+    topic: String,
+    requests: Queue,
+    counters: Arc<Counters>,
+    link: Option<Link>,
+    deliveries: FuturesUnordered<Acknowledgement>,
+    fetch: Option<Fetch>,
+}
+
+impl Driver {
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Connect => self.link = Some(Link::open(&self.settings)),
+            Action::Abandon(reason) => {
+                tracing::warn!(reason, "connection given up");
+                self.drop_link().await;
+            }
+            Action::Fetch { after, limit } => {
+                let queue = self.requests.clone();
+                self.fetch = Some(Box::pin(async move { queue.fetch(after, limit).await }));
+            }
+            Action::Publish { token, payload } => self.publish(token, payload),
+            Action::Remove { ids, records, bytes } => {
+                add(&self.counters.acknowledged, records);
+                add(&self.counters.messages, 1);
+                add(&self.counters.bytes, bytes);
+                if self.requests.remove(ids).await.is_err() {
+                    tracing::error!(
+                        "the queue is closed, so acknowledged readings will be sent again"
+                    );
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, token: Token, payload: Vec<u8>) {
+        let Some(link) = &self.link else { return };
+        match link.publish(&self.topic, payload) {
+            Ok(delivery) => self
+                .deliveries
+                .push(Box::pin(async move { (token, delivery.acknowledged().await) })),
+            // Its acknowledgement will be missed in time, and the connection with it.
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "not published"),
+        }
+    }
+
+    /// The next event of link, deliveries and fetch.
+    async fn next(&mut self) -> Event {
+        loop {
+            let link = async {
+                match &mut self.link {
+                    Some(link) => link.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let fetch = async {
+                match &mut self.fetch {
+                    Some(fetch) => fetch.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = link => match event {
+                    LinkEvent::Connected => {
+                        add(&self.counters.connections, 1);
+                        self.counters.online.store(true, Ordering::Relaxed);
+                        tracing::info!(endpoint = self.settings.endpoint, port = self.settings.port, "connected");
+                        return Event::Connected;
+                    }
+                    LinkEvent::Message { topic, .. } => tracing::debug!(topic, "message"),
+                    LinkEvent::Closed(error) => {
+                        tracing::warn!(
+                            endpoint = self.settings.endpoint,
+                            port = self.settings.port,
+                            error = &error as &dyn std::error::Error,
+                            "not connected"
+                        );
+                        return Event::Lost;
+                    }
+                },
+                Some((token, outcome)) = self.deliveries.next(), if !self.deliveries.is_empty() => {
+                    // One that failed is followed by the end of its link.
+                    if outcome.is_ok() {
+                        return Event::Acknowledged(token);
+                    }
+                }
+                result = fetch => {
+                    self.fetch = None;
+                    match result {
+                        Ok(records) => return Event::Fetched(records),
+                        Err(error) => {
+                            tracing::error!(error = &error as &dyn std::error::Error, "the queue cannot be read");
+                            return Event::Fetched(Vec::new());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn drop_link(&mut self) {
+        self.counters.online.store(false, Ordering::Relaxed);
+        self.deliveries.clear();
+        self.fetch = None;
+        if let Some(link) = self.link.take() {
+            link.abandon().await;
+        }
+    }
+
+    async fn close(mut self) {
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+        self.counters.online.store(false, Ordering::Relaxed);
+    }
+}
