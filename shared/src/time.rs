@@ -50,6 +50,25 @@ impl UnixMillis {
         self.0 / 1000
     }
 
+    /// The day in UTC, as `YYYY-MM-DD`.
+    ///
+    /// The algorithm is `civil_from_days` of Howard Hinnant's "chrono-Compatible Low-Level Date
+    /// Algorithms" (<https://howardhinnant.github.io/date_algorithms.html>), for days since 1970.
+    #[must_use]
+    pub fn date(self) -> String {
+        let z = self.0 / 86_400_000 + 719_468;
+        let era = z / 146_097;
+        let day_of_era = z % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
     /// This time moved by `millis` (which may be negative).
     ///
     /// # Errors
@@ -75,5 +94,34 @@ impl From<UnixMillis> for i64 {
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (millis, date) in [
+            (0, "1970-01-01"),
+            (951_782_399_999, "2000-02-28"),
+            (951_782_400_000, "2000-02-29"),
+            (951_868_800_000, "2000-03-01"),
+            (1_577_836_800_000, "2020-01-01"),
+            (1_795_456_115_802, "2026-11-23"),
+            (4_107_542_400_000, "2100-03-01"),
+            (9_999_999_999_999, "2286-11-20"),
+        ] {
+            assert_eq!(UnixMillis::new(millis).unwrap().date(), date);
+        }
+    }
+
+    #[test]
+    fn times_out_of_bounds_are_refused() {
+        assert!(UnixMillis::new(-1).is_err());
+        assert!(UnixMillis::MAX.offset(1).is_err());
+        assert!(UnixMillis::MIN.offset(i64::MIN).is_err());
+        assert!(UnixMillis::MAX.offset(i64::MAX).is_err());
     }
 }

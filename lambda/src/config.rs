@@ -1,0 +1,222 @@
+//! What the environment says, read once at the start, with all its mistakes at once.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::store::{DynamoSettings, StaticCredentials, Tables};
+
+/// How long a reading is kept, and what else the pure core must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How long readings and quarantined ones are kept.
+    pub retention: Retention,
+    /// What an invocation may take where the runtime names no deadline in the future.
+    pub timeout: Duration,
+}
+
+/// How long items are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Readings, in days after the reading.
+    pub reading_days: u32,
+    /// Quarantined messages, in days after they came.
+    pub quarantine_days: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            retention: Retention { reading_days: 365, quarantine_days: 30 },
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// All that the function is configured with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For the pure core.
+    pub rules: Rules,
+    /// The tables' names.
+    pub tables: Tables,
+    /// How to reach DynamoDB.
+    pub dynamodb: DynamoSettings,
+}
+
+/// An environment with mistakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidEnvironment(Vec<String>);
+
+impl fmt::Display for InvalidEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "environment: {}", self.0.join("; "))
+    }
+}
+
+impl std::error::Error for InvalidEnvironment {}
+
+impl Config {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// With every variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, InvalidEnvironment> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables from `get`.
+    ///
+    /// # Errors
+    /// With every variable that is missing or wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidEnvironment> {
+        let mut reader = Reader { get: &get, problems: Vec::new() };
+        let defaults = Rules::default();
+        let config = Self {
+            rules: Rules {
+                retention: Retention {
+                    reading_days: reader.number(
+                        "TIDINGS_RETENTION_DAYS",
+                        defaults.retention.reading_days,
+                        1,
+                        36_500,
+                    ),
+                    quarantine_days: reader.number(
+                        "TIDINGS_QUARANTINE_DAYS",
+                        defaults.retention.quarantine_days,
+                        1,
+                        36_500,
+                    ),
+                },
+                timeout: Duration::from_secs(u64::from(reader.number(
+                    "TIDINGS_TIMEOUT_SECONDS",
+                    30,
+                    3,
+                    900,
+                ))),
+            },
+            tables: Tables {
+                readings: reader.table("TIDINGS_READINGS_TABLE", Tables::default().readings),
+                quarantine: reader.table("TIDINGS_QUARANTINE_TABLE", Tables::default().quarantine),
+            },
+            dynamodb: reader.dynamodb(),
+        };
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(InvalidEnvironment(reader.problems))
+        }
+    }
+}
+
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn text(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| (self.get)(name).filter(|value| !value.is_empty()))
+    }
+
+    fn required(&mut self, names: &[&str], remedy: &str) -> String {
+        self.text(names).unwrap_or_else(|| {
+            self.problems.push(format!("{} is not set: {remedy}", names.join(" or ")));
+            String::new()
+        })
+    }
+
+    fn number(&mut self, name: &str, default: u32, min: u32, max: u32) -> u32 {
+        let Some(text) = self.text(&[name]) else { return default };
+        match text.parse() {
+            Ok(number) if (min..=max).contains(&number) => number,
+            Ok(_) | Err(_) => {
+                self.problems.push(format!("{name}: expected {min} to {max}, but found {text:?}"));
+                default
+            }
+        }
+    }
+
+    /// DynamoDB: "3 to 255 characters … a-z, A-Z, 0-9, _, -, ."
+    fn table(&mut self, name: &str, default: String) -> String {
+        let Some(text) = self.text(&[name]) else { return default };
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if !(3..=255).contains(&text.len()) || !text.bytes().all(allowed) {
+            self.problems.push(format!(
+                "{name}: expected a table name (3 to 255 of A-Z a-z 0-9 _ - .), but found {text:?}"
+            ));
+        }
+        text
+    }
+
+    /// Lambda sets region and credentials itself; elsewhere they come from the same variables, so
+    /// that the function needs no part of the SDK that looks for them in files and services.
+    fn dynamodb(&mut self) -> DynamoSettings {
+        let remedy = "outside of Lambda, `aws configure export-credentials --format env` prints it";
+        DynamoSettings {
+            region: self
+                .required(&["AWS_REGION", "AWS_DEFAULT_REGION"], "the region of the tables"),
+            endpoint: self.text(&["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]),
+            credentials: StaticCredentials {
+                key_id: self.required(&["AWS_ACCESS_KEY_ID"], remedy),
+                secret: self.required(&["AWS_SECRET_ACCESS_KEY"], remedy),
+                session_token: self.text(&["AWS_SESSION_TOKEN"]),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, InvalidEnvironment> {
+        Config::read(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_lambda_sets_is_enough() {
+        let config = read(&[
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            ("AWS_SESSION_TOKEN", "c"),
+        ])
+        .unwrap();
+        assert_eq!(config.rules, Rules::default());
+        assert_eq!(config.tables.readings, "readings");
+        assert_eq!(config.dynamodb.endpoint, None);
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let text = read(&[
+            ("TIDINGS_RETENTION_DAYS", "0"),
+            ("TIDINGS_TIMEOUT_SECONDS", "soon"),
+            ("TIDINGS_READINGS_TABLE", "a b"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for name in [
+            "TIDINGS_RETENTION_DAYS",
+            "TIDINGS_TIMEOUT_SECONDS",
+            "TIDINGS_READINGS_TABLE",
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = read(&[
+            ("AWS_REGION", "r"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "hush-hush"),
+        ]);
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

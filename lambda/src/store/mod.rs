@@ -1,0 +1,70 @@
+//! The seam to DynamoDB: a trait of ours that speaks our types. [`dynamo`] alone knows the SDK.
+
+mod dynamo;
+
+use std::future::Future;
+
+pub use dynamo::{DynamoSettings, DynamoStore, StaticCredentials, client};
+
+use crate::item::Put;
+
+/// Somewhere to write to.
+pub trait Store: Sync {
+    /// Writes up to 25 puts, no two under one key, in one call. Returns the places of those that
+    /// were not processed, to be tried again.
+    ///
+    /// # Errors
+    /// When none of them may have been written.
+    fn write(&self, puts: &[Put]) -> impl Future<Output = Result<Vec<usize>, StoreError>> + Send;
+}
+
+/// The tables' names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Good readings.
+    pub readings: String,
+    /// What was refused.
+    pub quarantine: String,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { readings: "readings".to_owned(), quarantine: "quarantine".to_owned() }
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It may succeed later: throttling, a server error, the network.
+    #[error("DynamoDB failed for now: {code}")]
+    Passing {
+        /// The error's code or kind.
+        code: String,
+        /// What the client says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It will fail again: no such table, no permission, an invalid request.
+    #[error("DynamoDB refuses: {code}: {message}")]
+    Lasting {
+        /// The error's code.
+        code: String,
+        /// DynamoDB's own words.
+        message: String,
+    },
+    /// The answer did not come before the deadline.
+    #[error("no answer from DynamoDB before the deadline")]
+    Deadline,
+}
+
+impl StoreError {
+    /// Whether trying again is of no use.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        match self {
+            Self::Lasting { .. } => true,
+            Self::Passing { .. } | Self::Deadline => false,
+        }
+    }
+}
