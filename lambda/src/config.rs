@@ -97,6 +97,7 @@ impl Config {
             tables: Tables {
                 readings: reader.table("TIDINGS_READINGS_TABLE", Tables::default().readings),
                 quarantine: reader.table("TIDINGS_QUARANTINE_TABLE", Tables::default().quarantine),
+                devices: reader.table("TIDINGS_DEVICES_TABLE", Tables::default().devices),
             },
             dynamodb: reader.dynamodb(),
         };

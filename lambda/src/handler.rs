@@ -10,6 +10,7 @@ use crate::config::Rules;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::item::Put;
 use crate::plan;
+use crate::seen::Seen;
 use crate::sift::sift;
 use crate::store::Store;
 use crate::writer::{self, Written};
@@ -22,6 +23,7 @@ const RESERVE: Duration = Duration::from_millis(1500);
 pub struct Ingest<S> {
     store: S,
     rules: Rules,
+    seen: Seen,
 }
 
 /// What an invocation did: its answer and its log line.
@@ -90,8 +92,8 @@ impl From<HandlerError> for Diagnostic {
 
 impl<S: Store> Ingest<S> {
     /// A function that writes to this store.
-    pub const fn new(store: S, rules: Rules) -> Self {
-        Self { store, rules }
+    pub fn new(store: S, rules: Rules) -> Self {
+        Self { store, rules, seen: Seen::default() }
     }
 
     /// Handles one event. `deadline` is what the runtime says; one that is not in the future means
@@ -128,19 +130,25 @@ impl<S: Store> Ingest<S> {
         let (envelope, payload) = Envelope::read(event)?;
         let mut sifted = sift(&envelope, &payload, self.rules.retention);
         let duplicates = plan::dedupe(&mut sifted.puts);
-        let total = sifted.puts.len();
         let quarantined =
             sifted.puts.iter().filter(|put| matches!(put, Put::Quarantine(_))).count();
+        let accepted = sifted.puts.len() - quarantined;
         let reason = sifted.puts.iter().find_map(|put| match put {
             Put::Quarantine(item) => Some(item.reason),
-            Put::Reading(_) => None,
+            Put::Reading(_) | Put::Seen(_) => None,
         });
+        let now = Instant::now();
+        let news = self.seen.news(&sifted.puts, envelope.received_at, now);
+        let told: Vec<String> = news.iter().map(|put| put.address().2.to_owned()).collect();
+        let mut puts = sifted.puts;
+        puts.extend(news);
+        let total = puts.len();
         let Written { left, retries, last_error, .. } =
-            writer::write(&self.store, sifted.puts, until).await;
+            writer::write(&self.store, puts, until).await;
         if !left.is_empty() {
             return Err(HandlerError::Incomplete { left: left.len(), total, source: last_error });
         }
-        let accepted = total - quarantined;
+        self.seen.told(told, now);
         let summary = Summary { accepted, faults: sifted.faults, quarantined, duplicates, retries };
         tracing::info!(
             client_id = envelope.client_id,

@@ -9,6 +9,26 @@ pub enum Put {
     Reading(ReadingItem),
     /// For `quarantine`.
     Quarantine(QuarantineItem),
+    /// For `devices`.
+    Seen(SeenItem),
+}
+
+/// Partition key of what the function has seen in the table `devices`: one partition, so that one
+/// query lists the fleet. It is written once a minute per sensor at the most, which leaves room for
+/// some 60,000 sensors (1,000 writes a second and partition).
+pub const SEEN_PARTITION: &str = "seen";
+
+/// A sensor that has been heard of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenItem {
+    /// Sort key: `<device>#<sensor>`.
+    pub sk: String,
+    /// The device.
+    pub device: DeviceId,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// When the rule saw its last message.
+    pub last_seen: UnixMillis,
 }
 
 /// A reading as the table holds it.
@@ -78,6 +98,7 @@ impl Put {
         match self {
             Self::Reading(item) => (Table::Readings, &item.key.pk, &item.key.sk),
             Self::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
+            Self::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
         }
     }
 }
@@ -89,4 +110,6 @@ pub enum Table {
     Readings,
     /// What was refused.
     Quarantine,
+    /// Devices and sensors.
+    Devices,
 }

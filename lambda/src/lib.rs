@@ -15,6 +15,7 @@ pub mod item;
 pub mod log;
 mod plan;
 pub mod refusal;
+mod seen;
 mod sift;
 pub mod store;
 mod validate;

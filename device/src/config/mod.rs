@@ -13,7 +13,7 @@ use tidings_schema::topic::Route;
 use tidings_schema::{DeviceId, Quantity, SensorId};
 
 pub use problems::{Invalid, Problem};
-pub(crate) use resolve::parse_duration;
+pub use resolve::parse_duration;
 
 /// What the agent is to do.
 #[derive(Debug, Clone)]

@@ -223,7 +223,10 @@ impl Durations<'_> {
 }
 
 /// Reads a whole number with its unit: `ms`, `s`, `m` or `h`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// With what was expected, when the text is no such duration.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
             "expected a duration with its unit, such as 500ms, 5s, 2m or 1h, but found {text:?}"

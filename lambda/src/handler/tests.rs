@@ -36,7 +36,10 @@ async fn the_summary_counts_what_was_written() {
     let summary = ingest.handle(event(MESSAGE), SystemTime::UNIX_EPOCH).await.unwrap();
     let expected = Summary { accepted: 2, faults: 1, quarantined: 1, duplicates: 1, retries: 0 };
     assert_eq!(summary, expected);
-    assert_eq!(ingest.store.puts.lock().unwrap().len(), 3);
+    // Two readings, one in quarantine, and the sensor that was heard of.
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 4);
+    ingest.handle(event(MESSAGE), SystemTime::UNIX_EPOCH).await.unwrap();
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 7, "the sensor is told of once a minute");
 }
 
 #[tokio::test]
@@ -57,7 +60,7 @@ async fn errors_have_stable_names_and_say_why() {
     assert_eq!(diagnostic.error_type, "WriteIncomplete");
     assert_eq!(
         diagnostic.error_message,
-        "3 of 3 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
+        "4 of 4 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
     );
     let error = ingest.handle(json!({"Records": []}), SystemTime::UNIX_EPOCH).await.unwrap_err();
     assert_eq!(Diagnostic::from(error).error_type, "InvalidEvent");

@@ -33,7 +33,7 @@ fn rows(fields: &str, rows: &str) -> String {
 fn reasons(puts: &[Put]) -> Vec<&'static str> {
     puts.iter()
         .map(|put| match put {
-            Put::Reading(_) => "ok",
+            Put::Reading(_) | Put::Seen(_) => "ok",
             Put::Quarantine(item) => item.reason,
         })
         .collect()
@@ -133,7 +133,7 @@ fn a_name_given_twice_is_written_once_and_what_differs_is_not_lost() {
         .iter()
         .filter_map(|put| match put {
             Put::Quarantine(item) => Some(String::from_utf8_lossy(&item.payload).into_owned()),
-            Put::Reading(_) => None,
+            Put::Reading(_) | Put::Seen(_) => None,
         })
         .collect();
     assert!(payloads[0].contains("[0,1,22]") && payloads[1].contains("[0,1,23]"), "{payloads:?}");

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::{Store, StoreError, Tables};
-use crate::item::{Content, Put, QuarantineItem, ReadingItem, Table};
+use crate::item::{Content, Put, QuarantineItem, ReadingItem, SEEN_PARTITION, SeenItem, Table};
 
 /// How to reach DynamoDB.
 #[derive(Debug, Clone)]
@@ -96,6 +96,7 @@ impl DynamoStore {
         match table {
             Table::Readings => &self.tables.readings,
             Table::Quarantine => &self.tables.quarantine,
+            Table::Devices => &self.tables.devices,
         }
     }
 }
@@ -108,6 +109,7 @@ impl Store for DynamoStore {
             let item = match put {
                 Put::Reading(item) => reading(item),
                 Put::Quarantine(item) => quarantine(item),
+                Put::Seen(item) => seen(item),
             };
             let request = PutRequest::builder()
                 .set_item(Some(item))
@@ -232,6 +234,16 @@ fn quarantine(refused: &QuarantineItem) -> Item {
         ("received_at", Some(number(refused.received_at))),
         ("payload", Some(AttributeValue::B(Blob::new(refused.payload.clone())))),
         ("expires_at", Some(number(refused.expires_at))),
+    ])
+}
+
+fn seen(seen: &SeenItem) -> Item {
+    item([
+        ("pk", Some(text(SEEN_PARTITION))),
+        ("sk", Some(text(&seen.sk))),
+        ("device", Some(text(seen.device.as_str()))),
+        ("sensor", Some(text(seen.sensor.as_str()))),
+        ("last_seen", Some(number(seen.last_seen))),
     ])
 }
 

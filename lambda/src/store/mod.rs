@@ -25,11 +25,17 @@ pub struct Tables {
     pub readings: String,
     /// What was refused.
     pub quarantine: String,
+    /// Devices and sensors.
+    pub devices: String,
 }
 
 impl Default for Tables {
     fn default() -> Self {
-        Self { readings: "readings".to_owned(), quarantine: "quarantine".to_owned() }
+        Self {
+            readings: "readings".to_owned(),
+            quarantine: "quarantine".to_owned(),
+            devices: "devices".to_owned(),
+        }
     }
 }
 

@@ -1,0 +1,135 @@
+//! An MQTT broker that behaves as AWS IoT Core does towards a device: mutual TLS; a certificate
+//! connects only as its own thing and reaches only its own topics, and a violation ends the
+//! connection; PUBACK when the rule has taken the message; Basic Ingest topics; at most 128 KiB;
+//! QoS 0 and 1; persistent sessions and retained messages; MQTT 3.1.1 and 5.
+
+mod connection;
+mod hub;
+mod packets;
+pub mod policy;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use self::connection::Connection;
+use self::hub::Hub;
+pub use self::hub::Message;
+use super::pki::Pki;
+use super::rule::Taken;
+use crate::Trouble;
+
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The running broker.
+#[derive(Debug)]
+pub struct Broker {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    hub: Mutex<Hub>,
+    taken: Arc<dyn Taken>,
+}
+
+impl Shared {
+    /// The hub. Its methods are short and none awaits; one that panicked has left it whole.
+    fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Broker {
+    /// Serves on a listener; `taken` gets every message.
+    ///
+    /// # Errors
+    /// When the CA's files are damaged.
+    pub fn start(listener: TcpListener, pki: &Pki, taken: Arc<dyn Taken>) -> Result<Self, Trouble> {
+        let address = listener.local_addr().map_err(|source| Trouble::Listen {
+            what: "MQTT".to_owned(),
+            port: 0,
+            source,
+        })?;
+        let acceptor = TlsAcceptor::from(pki.server_config()?);
+        let shared = Arc::new(Shared { hub: Mutex::default(), taken });
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, acceptor, pki.clone(), shared, stopped));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Closes every connection and the listener.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the broker failed");
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    pki: Pki,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let serve = serve(stream, peer, acceptor.clone(), pki.clone(), shared.clone());
+                    connections.spawn(serve);
+                }
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "no connection accepted"),
+            },
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a connection failed");
+                }
+            }
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: TlsAcceptor,
+    pki: Pki,
+    shared: Arc<Shared>,
+) {
+    // Small packets, each of which somebody waits for. Where it cannot be set it is only slower.
+    stream.set_nodelay(true).ok();
+    let tls = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => {
+            tracing::warn!(%peer, error = &error as &dyn std::error::Error, "TLS handshake refused");
+            return;
+        }
+        Err(_) => {
+            tracing::warn!(%peer, "no TLS handshake");
+            return;
+        }
+    };
+    let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let Some(principal) = certificate.and_then(|certificate| pki.principal(certificate)) else {
+        tracing::warn!(%peer, "certificate is not registered");
+        return;
+    };
+    let thing = principal.thing.clone();
+    let end = Connection::new(tls, principal, shared).serve().await;
+    tracing::info!(%peer, thing = thing.as_str(), reason = %end, "connection ended");
+}

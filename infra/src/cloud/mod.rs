@@ -1,0 +1,130 @@
+//! The cloud on this machine: what AWS is to the device and to the function, in parts that the
+//! tests use one by one.
+//!
+//! ```text
+//! device ==MQTT, mutual TLS==> broker ── rule ── invoker ── function ── DynamoDB
+//! ```
+
+pub mod broker;
+pub mod dynamodb;
+pub mod function;
+pub mod invoker;
+pub mod pki;
+pub mod rule;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidings_ingest::Ingest;
+use tidings_ingest::config::Rules;
+use tidings_ingest::store::{DynamoSettings, DynamoStore, StaticCredentials, Tables};
+use tokio::net::TcpListener;
+
+use self::broker::Broker;
+use self::dynamodb::DynamoDb;
+use self::function::Function;
+use self::invoker::{Invoker, RetryDelays};
+use self::pki::Pki;
+use self::rule::{IngestRule, Taken};
+use crate::Trouble;
+
+/// Where the parts listen, and what they keep on disk.
+#[derive(Debug, Clone)]
+pub struct CloudOptions {
+    /// Folder for certificates, events and tables.
+    pub data: PathBuf,
+    /// Port of the MQTT broker; 0 picks a free one.
+    pub mqtt_port: u16,
+    /// Port of DynamoDB; 0 picks a free one.
+    pub dynamodb_port: u16,
+    /// A running `cargo lambda watch` to send events to, instead of the built-in function.
+    pub invoke_url: Option<String>,
+    /// The waits before the second and the third try of an event.
+    pub retry_delays: RetryDelays,
+}
+
+/// The running parts.
+#[derive(Debug)]
+pub struct Cloud {
+    /// Who may connect.
+    pub pki: Pki,
+    /// The MQTT broker.
+    pub broker: Broker,
+    /// The queue of events for the function.
+    pub invoker: Arc<Invoker>,
+    /// The tables.
+    pub dynamodb: DynamoDb,
+    invoking: tokio::task::JoinHandle<()>,
+}
+
+/// Region of the local DynamoDB; it takes any.
+pub const LOCAL_REGION: &str = "us-east-1";
+
+/// How an SDK reaches a local DynamoDB: any credentials are good.
+#[must_use]
+pub fn local_settings(endpoint: &str) -> DynamoSettings {
+    DynamoSettings {
+        region: LOCAL_REGION.to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        credentials: StaticCredentials {
+            key_id: "local".to_owned(),
+            secret: "local".to_owned(),
+            session_token: None,
+        },
+    }
+}
+
+/// A listener on the loopback interface, and nowhere else.
+pub(crate) async fn listen(what: &str, port: u16) -> Result<TcpListener, Trouble> {
+    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
+        .await
+        .map_err(|source| Trouble::Listen { what: what.to_owned(), port, source })
+}
+
+impl Cloud {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When a port is taken, or the folder cannot be used.
+    pub async fn start(options: &CloudOptions) -> Result<Self, Trouble> {
+        std::fs::create_dir_all(&options.data)
+            .map_err(|source| Trouble::File { path: options.data.clone(), source })?;
+        let pki = Pki::open(&options.data.join("pki"))?;
+        let dynamodb_listener = listen("DynamoDB", options.dynamodb_port).await?;
+        let dynamodb = DynamoDb::start(&options.data.join("dynamodb.db"), dynamodb_listener)?;
+        let settings = local_settings(&dynamodb.endpoint);
+        let tables = Tables::default();
+        crate::tables::create(&tidings_ingest::store::client(&settings), &tables).await?;
+
+        let function = match &options.invoke_url {
+            Some(url) => Function::at_url(url)?,
+            None => {
+                let store = DynamoStore::connect(&settings, tables);
+                Function::built_in(Ingest::new(store, Rules::default()))
+            }
+        };
+        let invoker = Arc::new(Invoker::open(
+            &options.data.join("events.db"),
+            function,
+            options.retry_delays,
+        )?);
+        let invoking = tokio::spawn(invoker.clone().run());
+        let rule = IngestRule::new(invoker.clone());
+        let listener = listen("MQTT", options.mqtt_port).await?;
+        let taken: Arc<dyn Taken> = Arc::new(rule);
+        let broker = Broker::start(listener, &pki, taken)?;
+        Ok(Self { pki, broker, invoker, dynamodb, invoking })
+    }
+
+    /// Stops: no more messages, then every event to its end, then the tables.
+    pub async fn stop(self) {
+        self.broker.stop().await;
+        self.invoker.stop();
+        if let Err(error) = self.invoking.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the invoker failed");
+        }
+        drop(self.invoker);
+        self.dynamodb.stop().await;
+    }
+}

@@ -1,0 +1,226 @@
+//! `query`: readings of a device or a sensor over a time range.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use jiff::Timestamp;
+use tidings_agent::clock;
+use tidings_ingest::store::Tables;
+use tidings_schema::{DeviceId, Quantity, SensorId, UnixMillis};
+
+use crate::Trouble;
+use crate::dynamo::{Database, StoredReading, Window};
+
+/// What is asked for.
+#[derive(Debug, clap::Args)]
+pub struct QueryArguments {
+    /// The device.
+    device: DeviceId,
+    /// The sensor [default: all that the device has].
+    sensor: Option<SensorId>,
+    /// From when: a span before now (90s, 10m, 2h, 7d) or a time (2026-11-23T08:00:00Z).
+    #[arg(long, value_parser = parse_time)]
+    since: Option<UnixMillis>,
+    /// Until when, likewise [default: now].
+    #[arg(long, value_parser = parse_time)]
+    until: Option<UnixMillis>,
+    /// The most readings.
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// How they are printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Endpoint of another DynamoDB than AWS's, such as the one that `up` prints.
+    #[arg(long)]
+    endpoint_url: Option<String>,
+    /// Name of the table of readings.
+    #[arg(long, default_value_t = Tables::default().readings)]
+    readings_table: String,
+    /// Name of the table of devices.
+    #[arg(long, default_value_t = Tables::default().devices)]
+    devices_table: String,
+}
+
+/// How readings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people, newest first.
+    Table,
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Prints readings, newest first.
+///
+/// # Errors
+/// When DynamoDB cannot be asked.
+pub async fn query(arguments: QueryArguments, out: &mut impl Write) -> Result<(), Trouble> {
+    let tables = Tables {
+        readings: arguments.readings_table,
+        devices: arguments.devices_table,
+        ..Tables::default()
+    };
+    let database = Database::connect(arguments.endpoint_url.as_deref(), tables).await;
+    let device = arguments.device;
+    let window = Window {
+        from: arguments.since.unwrap_or(UnixMillis::MIN),
+        to: arguments.until.unwrap_or(UnixMillis::MAX),
+        limit: arguments.limit,
+        newest_first: true,
+    };
+    let sensors = match arguments.sensor {
+        Some(sensor) => vec![sensor],
+        None => {
+            let known = database.sensors(Some(&device)).await?;
+            known.into_iter().map(|(_, sensor, _)| sensor).collect()
+        }
+    };
+    let mut readings = Vec::new();
+    for sensor in &sensors {
+        readings.extend(database.readings(&device, sensor, window).await?);
+    }
+    readings
+        .sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.sensor.cmp(&other.sensor)));
+    readings.truncate(arguments.limit);
+    print(&readings, arguments.format, out)
+}
+
+fn print(readings: &[StoredReading], format: Format, out: &mut impl Write) -> Result<(), Trouble> {
+    match format {
+        Format::Json => {
+            for reading in readings {
+                let line = serde_json::to_string(reading)
+                    .map_err(|error| Trouble::Internal(error.to_string()))?;
+                writeln!(out, "{line}")?;
+            }
+        }
+        Format::Csv => {
+            let (header, rows) = cells(readings, false);
+            let mut csv = csv::Writer::from_writer(out);
+            let wrong = |error: csv::Error| Trouble::Output(error.into());
+            csv.write_record(&header).map_err(wrong)?;
+            for row in rows {
+                csv.write_record(&row).map_err(wrong)?;
+            }
+            csv.flush()?;
+        }
+        Format::Table if readings.is_empty() => writeln!(out, "no readings")?,
+        Format::Table => {
+            let (header, rows) = cells(readings, true);
+            let mut table = comfy_table::Table::new();
+            table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+            table.set_header(header).add_rows(rows);
+            writeln!(out, "{table}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Header and rows: a column for each quantity that stands in any reading.
+fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<String>>) {
+    let quantities: BTreeSet<&str> =
+        readings.iter().flat_map(|reading| reading.values.keys().map(String::as_str)).collect();
+    let titled = |name: &str| {
+        let known = Quantity::try_from(name).ok().and_then(|quantity| quantity.known());
+        match known.filter(|_| with_units) {
+            Some(known) => format!("{name} {}", known.unit()),
+            None => name.to_owned(),
+        }
+    };
+    let fixed = ["time", "sensor", "boot", "seq", "fault"].map(str::to_owned);
+    let header = fixed.into_iter().chain(quantities.iter().map(|name| titled(name))).collect();
+    let rows = readings
+        .iter()
+        .map(|reading| {
+            let value = |name: &&str| {
+                let number = reading.values.get(*name).map(f64::to_string).unwrap_or_default();
+                match reading.units.get(*name).filter(|_| with_units) {
+                    Some(unit) => format!("{number} {unit}"),
+                    None => number,
+                }
+            };
+            let fixed = [
+                time(reading.at),
+                reading.sensor.clone(),
+                reading.boot.to_string(),
+                reading.seq.to_string(),
+                reading.fault.clone().unwrap_or_default(),
+            ];
+            fixed.into_iter().chain(quantities.iter().map(value)).collect()
+        })
+        .collect();
+    (header, rows)
+}
+
+/// A time as RFC 3339 in UTC, with milliseconds.
+#[must_use]
+pub fn time(at: UnixMillis) -> String {
+    Timestamp::from_millisecond(at.get())
+        .map_or_else(|_| at.to_string(), |time| format!("{time:.3}"))
+}
+
+fn parse_time(text: &str) -> Result<UnixMillis, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return UnixMillis::new(time.as_millisecond()).map_err(|error| error.to_string());
+    }
+    let wrong = || {
+        format!(
+            "expected a span such as 10m or 7d, or a time such as 2026-11-23T08:00:00Z, but found {text:?}"
+        )
+    };
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: i64 =
+        text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let millis = number.checked_mul(seconds * 1000).ok_or_else(wrong)?;
+    Ok(clock::now().offset(-millis).unwrap_or(UnixMillis::MIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_spans_before_now_or_points() {
+        assert_eq!(parse_time("2026-11-23T17:48:35.802Z").unwrap().get(), 1_795_456_115_802);
+        let hour = clock::now().get() - parse_time("1h").unwrap().get();
+        assert!((3_600_000..3_660_000).contains(&hour), "{hour}");
+        for bad in ["", "h", "1", "1w", "yesterday"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+        assert_eq!(time(UnixMillis::new(1_795_456_115_802).unwrap()), "2026-11-23T17:48:35.802Z");
+    }
+
+    #[test]
+    fn csv_has_a_column_for_each_quantity() {
+        let reading = |sensor: &str, values: &[(&str, f64)], fault: Option<&str>| StoredReading {
+            device: "pi-1".to_owned(),
+            sensor: sensor.to_owned(),
+            at: UnixMillis::new(0).unwrap(),
+            boot: BootId::try_from("b").unwrap(),
+            seq: Seq::try_from(7).unwrap(),
+            values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            units: Default::default(),
+            fault: fault.map(str::to_owned),
+            received_at: None,
+        };
+        let readings =
+            [reading("a", &[("temperature", 21.5)], None), reading("b", &[], Some("timeout"))];
+        let mut out = Vec::new();
+        print(&readings, Format::Csv, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "time,sensor,boot,seq,fault,temperature\n1970-01-01T00:00:00.000Z,a,b,7,,21.5\n1970-01-01T00:00:00.000Z,b,b,7,timeout,\n"
+        );
+    }
+
+    use tidings_schema::{BootId, Seq};
+}

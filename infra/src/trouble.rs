@@ -1,0 +1,118 @@
+//! Why a command of the operator's program failed.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A port is taken or not allowed.
+    #[error("{what} cannot listen on 127.0.0.1:{port}: choose another port, or 0 for a free one")]
+    Listen {
+        /// What was to listen.
+        what: String,
+        /// The port.
+        port: u16,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or folder cannot be used.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no PEM.
+    #[error("{} is no PEM file", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: rustls_pki_types::pem::Error,
+    },
+    /// A certificate cannot be made.
+    #[error("certificate cannot be made")]
+    Certificate(#[from] rcgen::Error),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The embedded DynamoDB cannot be opened.
+    #[error("the embedded DynamoDB cannot be opened: {0}")]
+    DynamoDb(String),
+    /// A table cannot be made.
+    #[error("table {name} cannot be made: {error}")]
+    Table {
+        /// Its name.
+        name: String,
+        /// What DynamoDB says.
+        error: String,
+    },
+    /// A query failed.
+    #[error("the query failed: {0}")]
+    Query(String),
+    /// A file of the local cloud is damaged.
+    #[error("a database of the local cloud cannot be used")]
+    Database(#[from] rusqlite::Error),
+    /// The agent's queue cannot be read.
+    #[error(transparent)]
+    Queue(#[from] tidings_agent::queue::QueueError),
+    /// The URL of a function is none.
+    #[error("expected an http URL such as http://127.0.0.1:9000, but found {0:?}")]
+    InvokeUrl(String),
+    /// The agent's process failed.
+    #[error("the agent cannot be started")]
+    Agent(#[source] io::Error),
+    /// Another `up` uses the folder.
+    #[error("{} is in use by another `tidings up`: stop it, or choose another --data", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The arguments are wrong.
+    #[error("wrong arguments: {0}")]
+    Usage(String),
+    /// Something was lost or stored twice.
+    #[error("the comparison failed: {lost} readings lost, {duplicates} stored twice")]
+    Comparison {
+        /// Readings that are nowhere.
+        lost: u64,
+        /// Readings that are visible more than once.
+        duplicates: u64,
+    },
+    /// Standard output failed.
+    #[error("standard output failed")]
+    Output(#[from] io::Error),
+    /// A mistake in this program.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Trouble {
+    /// 2 where the user's text is wrong, 1 where the world is.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::InvokeUrl(_) => 2,
+            Self::Listen { .. }
+            | Self::File { .. }
+            | Self::Pem { .. }
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::DynamoDb(_)
+            | Self::Table { .. }
+            | Self::Query(_)
+            | Self::Database(_)
+            | Self::Queue(_)
+            | Self::Agent(_)
+            | Self::InUse { .. }
+            | Self::Comparison { .. }
+            | Self::Output(_)
+            | Self::Internal(_) => 1,
+        }
+    }
+}
