@@ -1,1 +1,13 @@
+//! The rig: the local cloud with knobs, real programs as child processes, and patience.
 
+mod agent;
+mod eventually;
+mod programs;
+mod rig;
+pub mod runtime_api;
+pub mod scripted;
+
+pub use agent::AgentProcess;
+pub use eventually::eventually;
+pub use programs::{output, program};
+pub use rig::Rig;

@@ -118,8 +118,8 @@ impl Cloud {
     }
 
     /// Stops: no more messages, then every event to its end, then the tables.
-    pub async fn stop(self) {
-        self.broker.stop().await;
+    pub async fn stop(mut self) {
+        self.broker.close().await;
         self.invoker.stop();
         if let Err(error) = self.invoking.await {
             tracing::error!(error = &error as &dyn std::error::Error, "the invoker failed");

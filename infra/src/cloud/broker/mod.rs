@@ -33,7 +33,7 @@ pub struct Broker {
     /// Where it listens.
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 /// What all connections share.
@@ -64,13 +64,15 @@ impl Broker {
         let shared = Arc::new(Shared { hub: Mutex::default(), taken });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, acceptor, pki.clone(), shared, stopped));
-        Ok(Self { address, stop, task })
+        Ok(Self { address, stop, task: Some(task) })
     }
 
-    /// Closes every connection and the listener.
-    pub async fn stop(self) {
+    /// Closes every connection and the listener. A second time it does nothing.
+    pub async fn close(&mut self) {
         self.stop.send_replace(true);
-        if let Err(error) = self.task.await {
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
             tracing::error!(error = &error as &dyn std::error::Error, "the broker failed");
         }
     }
