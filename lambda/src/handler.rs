@@ -106,9 +106,20 @@ impl<S: Store> Ingest<S> {
         event: serde_json::Value,
         deadline: SystemTime,
     ) -> Result<Summary, HandlerError> {
-        let result = self.ingest(event, self.until(deadline)).await;
+        let until = self.until(deadline);
+        let (envelope, payload) =
+            Envelope::read(event).map_err(HandlerError::from).inspect_err(|error| {
+                tracing::error!(name = error.name(), error = error.message(), "event refused")
+            })?;
+        let result = self.ingest(&envelope, &payload, until).await;
         if let Err(error) = &result {
-            tracing::error!(name = error.name(), error = error.message(), "invocation failed");
+            tracing::error!(
+                name = error.name(),
+                error = error.message(),
+                client_id = envelope.client_id,
+                trace_id = envelope.trace_id,
+                "not ingested"
+            );
         }
         result
     }
@@ -124,11 +135,11 @@ impl<S: Store> Ingest<S> {
 
     async fn ingest(
         &self,
-        event: serde_json::Value,
+        envelope: &Envelope,
+        payload: &[u8],
         until: Instant,
     ) -> Result<Summary, HandlerError> {
-        let (envelope, payload) = Envelope::read(event)?;
-        let mut sifted = sift(&envelope, &payload, self.rules.retention);
+        let mut sifted = sift(envelope, payload, self.rules.retention);
         let duplicates = plan::dedupe(&mut sifted.puts);
         let quarantined =
             sifted.puts.iter().filter(|put| matches!(put, Put::Quarantine(_))).count();

@@ -239,12 +239,14 @@ impl Store {
             let mut statement = self.connection.prepare_cached(
                 "SELECT record.id, boot.name, sensor, seq, at, outcome
                  FROM record JOIN boot ON boot.id = record.boot
-                 WHERE record.id > ?1 ORDER BY record.id LIMIT ?2",
+                 WHERE record.id > ?1 ORDER BY record.id",
             )?;
             let mut fetched = Fetched::default();
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = statement.query([after, limit])?;
-            while let Some(row) = rows.next()? {
+            let mut rows = statement.query([after])?;
+            // Damaged rows do not count: fewer than `limit` tells the caller that there is no more.
+            while fetched.records.len() < limit
+                && let Some(row) = rows.next()?
+            {
                 match record(row)? {
                     Ok(record) => fetched.records.push(record),
                     Err(id) => fetched.unreadable.push(id),

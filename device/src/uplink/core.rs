@@ -191,7 +191,7 @@ impl Core {
             }
             (Event::Fetched(records), State::Online(online)) => {
                 online.fetching = false;
-                online.more &= records.len() >= FETCH;
+                online.more |= records.len() >= FETCH;
                 if let Some(last) = records.last() {
                     online.cursor = last.id;
                     if online.ready.is_empty() {
@@ -201,7 +201,13 @@ impl Core {
                 online.ready.extend(records);
             }
             (Event::Committed, State::Online(online)) => online.more = true,
-            (Event::Drain, _) => self.draining = true,
+            (Event::Drain, state) => {
+                self.draining = true;
+                // The news of the last commit may come after this.
+                if let State::Online(online) = state {
+                    online.more = true;
+                }
+            }
             // Answers and news that belong to a connection that is gone.
             (
                 Event::Tick
@@ -273,6 +279,8 @@ impl Core {
         }
         if online.more && !online.fetching && online.ready.len() < FETCH {
             online.fetching = true;
+            // A commit from now on may come too late for this fetch, and says so.
+            online.more = false;
             actions.push(Action::Fetch { after: online.cursor, limit: FETCH });
         }
     }

@@ -173,7 +173,28 @@ fn a_drain_ends_when_nothing_is_left() {
     assert!(!rig.core.is_drained());
     rig.on(Event::Drain);
     let sent = published(&rig.on(Event::Fetched(records(1..=3))));
+    rig.on(Event::Fetched(Vec::new()));
     assert!(!rig.core.is_drained());
     rig.on(Event::Acknowledged(sent[0].0));
     assert!(rig.core.is_drained());
+}
+
+#[test]
+fn a_drain_looks_once_more_because_the_news_of_the_last_commit_may_come_after_it() {
+    let mut rig = Rig::online();
+    rig.on(Event::Fetched(Vec::new()));
+    assert_eq!(rig.on(Event::Drain), [Action::Fetch { after: 0, limit: FETCH }]);
+    assert!(!rig.core.is_drained());
+    let sent = published(&rig.on(Event::Fetched(records(1..=2))));
+    assert_eq!(sent.len(), 1);
+    rig.on(Event::Acknowledged(sent[0].0));
+    assert!(rig.core.is_drained());
+}
+
+#[test]
+fn a_commit_during_a_fetch_is_followed_by_another_fetch() {
+    let mut rig = Rig::online();
+    assert_eq!(rig.on(Event::Committed), [], "one fetch at a time");
+    assert_eq!(rig.on(Event::Fetched(records(1..=2))), [Action::Fetch { after: 2, limit: FETCH }]);
+    assert_eq!(rig.on(Event::Fetched(Vec::new())), [], "and then the queue is empty");
 }
