@@ -2,15 +2,13 @@
 //! exit code (0 done, 1 failed, 2 wrong usage or configuration).
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{self, Failure};
-use crate::config::Config;
+use crate::commands::{self, ConfigArgument, Failure};
+use crate::terminal;
 
 /// Carries the readings of this device to AWS IoT Core and loses none.
 #[derive(Debug, Parser)]
@@ -49,34 +47,13 @@ enum Command {
     },
 }
 
-/// Where the configuration is.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ConfigArgument {
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/tidings/agent.toml")]
-    config: PathBuf,
-}
-
-impl ConfigArgument {
-    pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Ok(Config::load(&self.config)?)
-    }
-}
-
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Arguments = match terminal::parse(arguments) {
         Ok(arguments) => arguments,
-        // clap prints help and usage errors alike, each on its stream.
-        Err(error) => {
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            return match error.print() {
-                Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::FAILURE,
-            };
-        }
+        Err(code) => return code,
     };
-    start_logs();
+    terminal::start_logs("info,rumqttc=warn");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(arguments.command)),
@@ -85,14 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let mut message = format!("tidings-agent: {failure}");
-            let mut cause = std::error::Error::source(&failure);
-            while let Some(error) = cause {
-                message.push_str(&format!("\n  because: {error}"));
-                cause = error.source();
-            }
-            // Where not even the error stream works, the exit code still speaks.
-            drop(writeln!(std::io::stderr(), "{message}"));
+            terminal::explain("tidings-agent", &failure);
             ExitCode::from(failure.exit_code())
         }
     }
@@ -107,17 +77,4 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
             commands::subscribe(&config.load()?, filter, count).await
         }
     }
-}
-
-/// Logs go to the error stream: standard output belongs to what a command answers.
-fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDINGS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttc=warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    // Logs may be set up already where this runs within another program.
-    drop(logs.try_init());
 }

@@ -16,4 +16,5 @@ pub mod queue;
 mod sampler;
 mod sensors;
 pub mod status;
+pub mod terminal;
 pub mod uplink;

@@ -2,10 +2,10 @@
 //! exit code (0 done, 1 failed, 2 wrong usage).
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidings_agent::terminal;
 
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
@@ -38,16 +38,9 @@ enum Command {
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Arguments = match terminal::parse(arguments) {
         Ok(arguments) => arguments,
-        // clap prints help and usage errors alike, each on its stream.
-        Err(error) => {
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            return match error.print() {
-                Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::FAILURE,
-            };
-        }
+        Err(code) => return code,
     };
     let command = match arguments.command {
         Command::Agent { arguments } => {
@@ -60,7 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         command => command,
     };
-    start_logs();
+    terminal::start_logs("warn");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(command)),
@@ -69,14 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            let mut message = format!("tidings: {trouble}");
-            let mut cause = std::error::Error::source(&trouble);
-            while let Some(error) = cause {
-                message.push_str(&format!("\n  because: {error}"));
-                cause = error.source();
-            }
-            // Where not even the error stream works, the exit code still speaks.
-            writeln!(std::io::stderr(), "{message}").ok();
+            terminal::explain("tidings", &trouble);
             ExitCode::from(trouble.exit_code())
         }
     }
@@ -93,17 +79,4 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
             Err(Trouble::Internal("an agent is started before this".to_owned()))
         }
     }
-}
-
-/// Logs go to the error stream: standard output belongs to what a command answers.
-fn start_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDINGS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    // Logs may be set up already where this runs within another program.
-    logs.try_init().ok();
 }

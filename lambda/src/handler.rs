@@ -10,6 +10,7 @@ use crate::config::Rules;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::item::Put;
 use crate::plan;
+use crate::refusal::causes;
 use crate::seen::Seen;
 use crate::sift::sift;
 use crate::store::Store;
@@ -73,14 +74,7 @@ impl HandlerError {
     }
 
     fn message(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        causes(self)
     }
 }
 

@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use tidings_schema::limits::EARLIEST_MS;
 
-use super::{Failure, connect};
-use crate::cli::ConfigArgument;
+use super::{ConfigArgument, Failure, connect};
 use crate::clock;
 use crate::queue::{self, QueueError};
+use crate::terminal::causes;
 use crate::uplink::mqtt::Settings;
 
 pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
     let queue = match queue::inspect(&config.queue.path) {
         Ok(inspection) => Ok(format!("{} readings wait", inspection.waiting.len())),
         Err(QueueError::InUse { .. }) => Ok("in use by a running agent".to_owned()),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(causes(&error, ": ")),
     };
     report.line("queue", queue)?;
 
@@ -43,10 +43,10 @@ pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
                     report
                         .line("connection", Ok(format!("{address} accepts {}", config.device)))?;
                 }
-                Err(error) => report.line("connection", Err(chain(&error)))?,
+                Err(error) => report.line("connection", Err(causes(&error, ": ")))?,
             }
         }
-        Err(error) => report.line("certificates", Err(chain(&error)))?,
+        Err(error) => report.line("certificates", Err(causes(&error, ": ")))?,
     }
     if report.failed > 0 { Err(Failure::Checks(report.failed)) } else { Ok(()) }
 }
@@ -66,15 +66,4 @@ impl Report {
         };
         writeln!(std::io::stdout(), "{mark} {what}: {text}")
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ mod run;
 mod subscribe;
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use check::check;
@@ -14,9 +15,23 @@ pub(crate) use run::run;
 pub(crate) use subscribe::subscribe;
 
 use crate::app::AppError;
-use crate::config::Invalid;
+use crate::config::{Config, Invalid};
 use crate::uplink::mqtt::{Link, LinkError, LinkEvent, PublishRefused, Settings};
 use crate::uplink::tls::TlsError;
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgument {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/tidings/agent.toml")]
+    config: PathBuf,
+}
+
+impl ConfigArgument {
+    pub(crate) fn load(&self) -> Result<Config, Failure> {
+        Ok(Config::load(&self.config)?)
+    }
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -11,9 +11,8 @@ use tidings_schema::{
 };
 use tokio::io::AsyncBufReadExt as _;
 
-use super::{Failure, connect};
+use super::{ConfigArgument, Failure, connect};
 use crate::app::AppError;
-use crate::cli::ConfigArgument;
 use crate::clock;
 use crate::uplink::mqtt::{Delivery, Link, Settings};
 

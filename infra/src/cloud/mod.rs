@@ -21,12 +21,12 @@ use tidings_ingest::config::Rules;
 use tidings_ingest::store::{DynamoSettings, DynamoStore, StaticCredentials, Tables};
 use tokio::net::TcpListener;
 
-use self::broker::Broker;
+use self::broker::{Broker, Taken};
 use self::dynamodb::DynamoDb;
 use self::function::Function;
 use self::invoker::{Invoker, RetryDelays};
 use self::pki::Pki;
-use self::rule::{IngestRule, Taken};
+use self::rule::IngestRule;
 use crate::Trouble;
 
 /// Where the parts listen, and what they keep on disk.

@@ -10,21 +10,10 @@ use tidings_ingest::envelope::VERSION;
 use tidings_schema::UnixMillis;
 use tidings_schema::topic::{RULE_FILTER, RULE_NAME, basic_ingest};
 
-use super::broker::Message;
 use super::broker::policy::filter_takes;
+use super::broker::{Message, Taken};
 use super::invoker::Invoker;
 use super::pki::Principal;
-
-/// Who takes the messages of a broker.
-pub trait Taken: Send + Sync {
-    /// Takes a message; `false` where that failed, and the client is not to be acknowledged.
-    fn take<'a>(
-        &'a self,
-        message: &'a Message,
-        client_id: &'a str,
-        principal: &'a Principal,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
-}
 
 /// The rule `tidings_ingest`.
 #[derive(Debug)]

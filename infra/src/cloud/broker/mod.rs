@@ -8,7 +8,9 @@ mod hub;
 mod packets;
 pub mod policy;
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,12 +22,25 @@ use tokio_rustls::TlsAcceptor;
 use self::connection::Connection;
 use self::hub::Hub;
 pub use self::hub::Message;
-use super::pki::Pki;
-use super::rule::Taken;
+use super::pki::{Pki, Principal};
 use crate::Trouble;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who takes the messages of a broker.
+pub trait Taken: Send + Sync {
+    /// Takes a message; `false` where that failed, and the client is not to be acknowledged.
+    fn take<'a>(
+        &'a self,
+        message: &'a Message,
+        client_id: &'a str,
+        principal: &'a Principal,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+}
 
 /// The running broker.
 #[derive(Debug)]
@@ -88,13 +103,10 @@ async fn accept(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let serve = serve(stream, peer, acceptor.clone(), pki.clone(), shared.clone());
-                    connections.spawn(serve);
-                }
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "no connection accepted"),
-            },
+            (stream, peer) = next(&listener) => {
+                let serve = serve(stream, peer, acceptor.clone(), pki.clone(), shared.clone());
+                connections.spawn(serve);
+            }
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
                 if let Err(error) = ended {
                     tracing::error!(error = &error as &dyn std::error::Error, "a connection failed");
@@ -104,6 +116,20 @@ async fn accept(
         }
     }
     connections.shutdown().await;
+}
+
+/// The next connection.
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no connection accepted");
+                // Out of file descriptors, most likely, which does not pass by asking again.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 async fn serve(

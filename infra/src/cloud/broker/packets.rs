@@ -1,7 +1,7 @@
 //! Between the packets of MQTT 3.1.1 and 5 and the few things that the broker cares about. The one
 //! file that knows packet types.
 
-use mqtt_protocol_core::mqtt::packet::{GenericPacket, Packet, Qos, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::packet::{GenericPacket, Packet, Qos, SubEntry, v3_1_1, v5_0};
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, DisconnectReasonCode, MqttError, SubackReasonCode,
     SubackReturnCode, UnsubackReasonCode,
@@ -82,39 +82,19 @@ pub(super) fn request(packet: GenericPacket<u16>) -> Request {
         ),
         Packet::V3_1_1Subscribe(subscribe) => Request::Subscribe {
             packet_id: subscribe.packet_id(),
-            filters: subscribe
-                .entries()
-                .iter()
-                .map(|entry| {
-                    (entry.topic_filter().to_owned(), entry.sub_opts().qos() != Qos::AtMostOnce)
-                })
-                .collect(),
+            filters: subscriptions(subscribe.entries()),
         },
         Packet::V5_0Subscribe(subscribe) => Request::Subscribe {
             packet_id: subscribe.packet_id(),
-            filters: subscribe
-                .entries()
-                .iter()
-                .map(|entry| {
-                    (entry.topic_filter().to_owned(), entry.sub_opts().qos() != Qos::AtMostOnce)
-                })
-                .collect(),
+            filters: subscriptions(subscribe.entries()),
         },
         Packet::V3_1_1Unsubscribe(unsubscribe) => Request::Unsubscribe {
             packet_id: unsubscribe.packet_id(),
-            filters: unsubscribe
-                .entries()
-                .iter()
-                .map(|filter| filter.as_str().to_owned())
-                .collect(),
+            filters: unsubscribe.entries().iter().map(|one| one.as_str().to_owned()).collect(),
         },
         Packet::V5_0Unsubscribe(unsubscribe) => Request::Unsubscribe {
             packet_id: unsubscribe.packet_id(),
-            filters: unsubscribe
-                .entries()
-                .iter()
-                .map(|filter| filter.as_str().to_owned())
-                .collect(),
+            filters: unsubscribe.entries().iter().map(|one| one.as_str().to_owned()).collect(),
         },
         Packet::V3_1_1Puback(ack) => Request::Acknowledged { packet_id: ack.packet_id() },
         Packet::V5_0Puback(ack) => Request::Acknowledged { packet_id: ack.packet_id() },
@@ -123,6 +103,14 @@ pub(super) fn request(packet: GenericPacket<u16>) -> Request {
         Packet::V5_0Auth(_) => Request::Unsupported("AUTH"),
         _ => Request::Unsupported("a packet of QoS 2 or of a server"),
     }
+}
+
+/// Filters, and whether each is asked for at QoS 1 or above.
+fn subscriptions(entries: &[SubEntry]) -> Vec<(String, bool)> {
+    let one = |entry: &SubEntry| {
+        (entry.topic_filter().to_owned(), entry.sub_opts().qos() != Qos::AtMostOnce)
+    };
+    entries.iter().map(one).collect()
 }
 
 fn will(topic: Option<&str>, payload: Option<&[u8]>, qos: Qos, retain: bool) -> Option<Message> {
