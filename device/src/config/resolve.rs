@@ -94,7 +94,10 @@ fn mqtt(
     let port = raw.port.unwrap_or(8883);
     let port = problems.note(
         "mqtt.port",
-        u16::try_from(port).map_err(|_| format!("expected 1 to 65535, but found {port}")),
+        u16::try_from(port)
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or_else(|| format!("expected 1 to 65535, but found {port}")),
     );
     let file = |value: Option<String>, key: &str| {
         required(value, key, problems).map(|path| base.join(path))

@@ -27,6 +27,13 @@ quantities = ["temperature", "pressure"]
 fault_rate = 0.1
 "#;
 
+/// The configuration that the README shows.
+fn example() -> &'static str {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    rest.split_once("```").unwrap().0
+}
+
 fn parse(text: &str) -> Result<Config, Invalid> {
     Config::parse(text, Path::new("/etc/tidings/agent.toml"))
 }
@@ -55,7 +62,7 @@ max_bytes = 5
 bytes = -1
 [mqtt]
 endpoint = "https://x:8883"
-port = 99999
+port = 0
 topic = "kafka"
 keep_alive = "5s"
 ca = 7
@@ -126,4 +133,17 @@ fn durations_need_their_unit() {
     {
         assert!(resolve::parse_duration(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_example_of_the_readme_is_valid_and_what_it_calls_defaults_are() {
+    let shown = parse(example()).unwrap();
+    let keep = |line: &&str| {
+        !["topic", "keep_alive", "ack_timeout", "bytes", "age", "interval", "deadline", "disk"]
+            .iter()
+            .chain(&["path", "max_bytes", "commit", "seed", "quantities", "fault_rate", "port"])
+            .any(|key| line.starts_with(&format!("{key} =")))
+    };
+    let bare: String = example().lines().filter(keep).map(|line| format!("{line}\n")).collect();
+    assert_eq!(format!("{shown:?}"), format!("{:?}", parse(&bare).unwrap()));
 }

@@ -48,6 +48,7 @@ pub struct Invoker {
     open: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
     failed: AtomicU64,
+    stored: AtomicU64,
 }
 
 struct Event {
@@ -82,6 +83,7 @@ impl Invoker {
             open: watch::Sender::new(open),
             stopping: watch::Sender::new(false),
             failed: AtomicU64::new(failed),
+            stored: AtomicU64::new(0),
         })
     }
 
@@ -116,6 +118,13 @@ impl Invoker {
     #[must_use]
     pub fn failed_events(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Readings that the function has written since the start, by its own word: one that came twice
+    /// counts twice.
+    #[must_use]
+    pub fn stored_readings(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
     }
 
     /// The on-failure records, oldest first.
@@ -176,7 +185,9 @@ impl Invoker {
     async fn finish(self: Arc<Self>, mut event: Event) {
         loop {
             match self.function.invoke(&event.body).await {
-                Ok(_) => {
+                Ok(summary) => {
+                    let accepted = summary.get("accepted").and_then(Value::as_u64);
+                    self.stored.fetch_add(accepted.unwrap_or(0), Ordering::Relaxed);
                     self.settle("DELETE FROM event WHERE id = ?1", params![event.id]);
                     break;
                 }

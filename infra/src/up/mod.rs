@@ -272,6 +272,7 @@ impl Watching<'_> {
             agent: *running.status.borrow(),
             open_events: self.cloud.invoker.open_events(),
             failed_events: self.cloud.invoker.failed_events(),
+            stored: self.cloud.invoker.stored_readings(),
             lag_ms: latest.iter().map(|reading| now.get() - reading.at.get()).min(),
             quarantined: quarantined as u64,
             latest: latest.iter().map(line).collect(),

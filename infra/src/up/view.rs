@@ -14,6 +14,8 @@ pub(super) struct Snapshot {
     /// Events that wait for the function or are in it.
     pub(super) open_events: u64,
     pub(super) failed_events: u64,
+    /// Readings that the function has written.
+    pub(super) stored: u64,
     /// Time from the newest stored reading to now, in milliseconds.
     pub(super) lag_ms: Option<i64>,
     pub(super) quarantined: u64,
@@ -54,9 +56,11 @@ impl View {
         }
         let mut out = std::io::stderr().lock();
         if self.terminal {
-            let width =
-                terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-            let lines = lines(snapshot, &self.rates);
+            let (width, height) = terminal_size::terminal_size()
+                .map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
+            let mut lines = lines(snapshot, &self.rates);
+            // What has scrolled off the screen cannot be drawn over.
+            lines.truncate(height.saturating_sub(1));
             // Up over what was drawn, and clear to the end of the screen.
             if self.drawn > 0 {
                 write!(out, "\x1b[{}A\x1b[J", self.drawn)?;
@@ -92,11 +96,12 @@ fn lag(snapshot: &Snapshot) -> String {
 fn plain(snapshot: &Snapshot, rates: &VecDeque<u64>) -> String {
     let agent = snapshot.agent;
     format!(
-        "{:>5} s  {:.1} readings/s  acknowledged {}  in queue {}  quarantined {}  lag {}",
+        "{:>5} s  {:.1} readings/s  in queue {}  acknowledged {}  stored {}  quarantined {}  lag {}",
         snapshot.seconds,
         per_second(rates),
-        agent.acknowledged,
         agent.waiting,
+        agent.acknowledged,
+        snapshot.stored,
         snapshot.quarantined,
         lag(snapshot),
     )
@@ -121,7 +126,8 @@ fn lines(snapshot: &Snapshot, rates: &VecDeque<u64>) -> Vec<String> {
             "  in function  {:>8}   {} failed for good",
             snapshot.open_events, snapshot.failed_events
         ),
-        format!("  quarantined  {:>8}   lag {}", snapshot.quarantined, lag(snapshot)),
+        format!("  stored       {:>8}   lag {}", snapshot.stored, lag(snapshot)),
+        format!("  quarantined  {:>8}", snapshot.quarantined),
         String::new(),
     ];
     lines.extend(snapshot.latest.iter().map(|line| format!("  {line}")));
@@ -147,12 +153,13 @@ mod tests {
             agent: Status { accepted: 40, acknowledged: 30, waiting: 10, ..Status::default() },
             lag_ms: Some(1250),
             quarantined: 2,
+            stored: 28,
             ..Snapshot::default()
         };
         let rates = VecDeque::from([0, 2, 4]);
         assert_eq!(
             plain(&snapshot, &rates),
-            "   10 s  2.0 readings/s  acknowledged 30  in queue 10  quarantined 2  lag 1.2 s"
+            "   10 s  2.0 readings/s  in queue 10  acknowledged 30  stored 28  quarantined 2  lag 1.2 s"
         );
         assert_eq!(bars(&rates), "▁▄█");
         assert!(lines(&snapshot, &rates)[0].contains("40"));
