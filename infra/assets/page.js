@@ -6,7 +6,14 @@
   const cards = new Map();
   const main = document.getElementById("sensors");
   const state = document.getElementById("state");
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // A canvas takes no custom property and no light-dark(): it is resolved on an element.
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const card of cards.values()) for (const chart of card.charts.values()) chart.plot.redraw(false);
+  });
   const element = (tag, parent, text) => {
     const made = parent.appendChild(document.createElement(tag));
     if (text !== undefined) made.textContent = text;
@@ -38,11 +45,14 @@
       this.time.className = "at";
       this.grid = element("div", section);
       this.grid.className = "values";
-      this.backlog = [];
-      this.loaded = this.load();
+      this.load();
     }
 
+    // The last minutes anew; what comes meanwhile is added after them.
     async load() {
+      this.backlog = [];
+      this.at = 0;
+      for (const chart of this.charts.values()) chart.data = [[], []];
       const query = new URLSearchParams({ device: this.key[0], sensor: this.key[1], minutes: MINUTES });
       try {
         const answer = await fetch(`api/series?${query}`);
@@ -57,7 +67,6 @@
     take(point) {
       if (this.backlog) { this.backlog.push(point); return; }
       this.add(point);
-      this.draw();
     }
 
     add(point) {
@@ -83,16 +92,16 @@
       const caption = element("figcaption", figure);
       element("span", caption, name.replaceAll("_", " "));
       const value = element("strong", caption);
-      const axis = { stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+      const axis = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
       const options = {
         width: Math.max(160, figure.clientWidth), height: 110, legend: { show: false },
         cursor: { y: false },
         scales: { x: { time: true } },
         axes: [
           { ...axis, size: 22, space: 70 },
-          { ...axis, size: 52, space: 28, values: (_, ticks) => ticks.map((tick) => shown(tick, unit === "B" ? "B" : "")) },
+          { ...axis, size: 66, space: 28, values: (_, ticks) => ticks.map((tick) => shown(tick, unit === "B" ? "B" : "")) },
         ],
-        series: [{}, { stroke: css("--ink"), width: 1.5, spanGaps: false, points: { show: false } }],
+        series: [{}, { stroke: () => colour("--ink"), width: 1.5, spanGaps: false, points: { show: false } }],
       };
       const data = [[], []];
       const plot = new uPlot(options, data, figure);
@@ -115,16 +124,27 @@
   }
 
   const take = (points) => {
+    const changed = new Set();
     for (const point of points) {
       const key = `${point.device}#${point.sensor}`;
       if (!cards.has(key)) cards.set(key, new Card(point));
-      cards.get(key).take(point);
+      const card = cards.get(key);
+      card.take(point);
+      changed.add(card);
     }
+    for (const card of changed) card.draw();
     if (points.length) state.textContent = `${cards.size} sensors, live`;
   };
 
   fetch("api/latest").then((answer) => answer.json()).then(take).catch(() => {});
   const live = new EventSource("api/live");
+  // After a break the lines are read again: what came meanwhile was not told.
+  let opened = false;
+  live.onopen = () => {
+    if (opened) for (const card of cards.values()) card.load();
+    opened = true;
+    state.textContent = cards.size ? `${cards.size} sensors, live` : "waiting for the first readings…";
+  };
   live.onmessage = (event) => take(JSON.parse(event.data));
   live.onerror = () => { state.textContent = "connection lost, trying again…"; };
 })();

@@ -5,7 +5,7 @@ mod page;
 mod verdict;
 mod view;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use tidings_agent::{clock, queue};
 use tidings_ingest::store::Tables;
-use tidings_schema::{DeviceId, UnixMillis, wire};
+use tidings_schema::{DeviceId, SensorId, UnixMillis, wire};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::agent::{Agent, Running};
-use self::page::{Latest, Page};
+use self::page::{Page, Teller};
 pub use self::verdict::{Expected, Name, Verdict};
 use self::view::{Snapshot, View};
 use crate::Trouble;
@@ -43,6 +42,9 @@ pub(crate) const WHERE: &str = "up.json";
 
 /// How long the function may take for what is left at the end.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// New readings of one sensor that a look takes at the most; the next look takes the others.
+const NEWS: usize = 500;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -99,8 +101,8 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
         source,
     })?;
     let database = Database::local(&cloud.dynamodb.endpoint, Tables::default());
-    let (latest, told) = watch::channel(Latest::new());
-    let page = Page::start(page_listener, database.clone(), told);
+    let teller = Teller::new();
+    let page = Page::start(page_listener, database.clone(), teller.clone());
 
     let device =
         DeviceId::try_from(DEVICE).map_err(|error| Trouble::Internal(error.to_string()))?;
@@ -126,7 +128,8 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
         database: &database,
         started: Instant::now(),
         started_at,
-        latest,
+        teller,
+        latest: BTreeMap::new(),
         view: View::new(),
     };
     let running = watching.until_stopped(&agent, running, arguments.time).await?;
@@ -223,7 +226,8 @@ struct Watching<'a> {
     database: &'a Database,
     started: Instant,
     started_at: UnixMillis,
-    latest: watch::Sender<Latest>,
+    teller: Teller,
+    latest: BTreeMap<(DeviceId, SensorId), StoredReading>,
     view: View,
 }
 
@@ -259,12 +263,27 @@ impl Watching<'_> {
     }
 
     async fn look(&mut self, running: &Running) -> Result<(), Trouble> {
-        let mut latest: Vec<StoredReading> = Vec::new();
-        let newest =
-            Window { from: UnixMillis::MIN, to: UnixMillis::MAX, limit: 1, newest_first: true };
+        let mut news: Vec<StoredReading> = Vec::new();
         for (device, sensor, _) in self.database.sensors(None).await? {
-            latest.extend(self.database.readings(&device, &sensor, newest).await?);
+            let after = self.latest.get(&(device.clone(), sensor.clone()));
+            let window = match after.and_then(|latest| latest.at.offset(1).ok()) {
+                Some(from) => {
+                    Window { from, to: UnixMillis::MAX, limit: NEWS, newest_first: false }
+                }
+                None => Window {
+                    from: UnixMillis::MIN,
+                    to: UnixMillis::MAX,
+                    limit: 1,
+                    newest_first: true,
+                },
+            };
+            let readings = self.database.readings(&device, &sensor, window).await?;
+            if let Some(last) = readings.last() {
+                self.latest.insert((device, sensor), last.clone());
+            }
+            news.extend(readings);
         }
+        let latest: Vec<StoredReading> = self.latest.values().cloned().collect();
         let now = clock::now();
         let quarantined = self.database.quarantined_since(self.started_at, now).await?.len();
         let snapshot = Snapshot {
@@ -278,7 +297,7 @@ impl Watching<'_> {
             latest: latest.iter().map(line).collect(),
         };
         self.view.show(&snapshot)?;
-        self.latest.send_replace(latest);
+        self.teller.tell(&news, latest);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tidings_agent::clock;
 use tidings_schema::{DeviceId, Quantity, SensorId, UnixMillis};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::Trouble;
@@ -32,13 +32,36 @@ const MAX_MINUTES: i64 = 60;
 /// The most points of one line.
 const MAX_POINTS: usize = 4000;
 
-/// The latest readings, which every open page is told of.
-pub(super) type Latest = Vec<StoredReading>;
+/// News that an open page may be behind. One that is further behind is cut off, connects again and
+/// reads all of its lines anew.
+const NEWS: usize = 64;
+
+/// What the pages are told.
+#[derive(Debug, Clone)]
+pub(super) struct Teller {
+    latest: watch::Sender<Vec<StoredReading>>,
+    news: broadcast::Sender<String>,
+}
+
+impl Teller {
+    pub(super) fn new() -> Self {
+        Self { latest: watch::Sender::default(), news: broadcast::Sender::new(NEWS) }
+    }
+
+    /// Tells of new readings, and of the latest of every sensor.
+    pub(super) fn tell(&self, news: &[StoredReading], latest: Vec<StoredReading>) {
+        self.latest.send_replace(latest);
+        if !news.is_empty() {
+            // Nobody may be looking.
+            self.news.send(points(news)).ok();
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Shared {
     database: Database,
-    latest: watch::Receiver<Latest>,
+    teller: Teller,
 }
 
 /// The running page.
@@ -49,11 +72,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Serves on a listener.
-    pub(super) fn start(
-        listener: TcpListener,
-        database: Database,
-        latest: watch::Receiver<Latest>,
-    ) -> Self {
+    pub(super) fn start(listener: TcpListener, database: Database, teller: Teller) -> Self {
         let router = Router::new()
             .route(
                 "/",
@@ -80,7 +99,7 @@ impl Page {
             .route("/api/series", get(series))
             .route("/api/latest", get(latest_now))
             .route("/api/live", get(live))
-            .with_state(Shared { database, latest });
+            .with_state(Shared { database, teller });
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the page failed");
@@ -169,7 +188,7 @@ async fn series(State(shared): State<Shared>, Query(query): Query<SeriesQuery>) 
 }
 
 async fn latest_now(State(shared): State<Shared>) -> Response {
-    let text = points(&shared.latest.borrow());
+    let text = points(&shared.teller.latest.borrow());
     json(text)
 }
 
@@ -184,10 +203,9 @@ fn failed(error: &Trouble) -> Response {
 }
 
 async fn live(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let events = stream::unfold(shared.latest, |mut latest| async move {
-        latest.changed().await.ok()?;
-        let text = points(&latest.borrow_and_update());
-        Some((Ok(Event::default().data(text)), latest))
+    let events = stream::unfold(shared.teller.news.subscribe(), |mut news| async move {
+        let text = news.recv().await.ok()?;
+        Some((Ok(Event::default().data(text)), news))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
