@@ -57,6 +57,8 @@ pub(crate) enum Failure {
     Publish(#[from] PublishRefused),
     #[error("the broker acknowledged {acknowledged} of {given} readings: send the others again")]
     Unacknowledged { acknowledged: usize, given: usize },
+    #[error("{bad} lines were no reading and were not sent; {given} were sent")]
+    BadLines { bad: usize, given: usize },
     #[error("the broker did not grant the subscription to {filter}")]
     Subscribe { filter: String },
     #[error("{0} of the checks failed")]
@@ -71,7 +73,7 @@ impl Failure {
     /// 2 where the user's text is wrong, 1 where the world is.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Config(_) | Self::Usage(_) | Self::BadLines { .. } => 2,
             Self::App(_)
             | Self::Tls(_)
             | Self::Connect { .. }

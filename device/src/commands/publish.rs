@@ -1,6 +1,7 @@
 //! `publish`: readings from the command line or from standard input, each acknowledged before the
 //! command ends.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tidings_schema::limits::METERING_UNIT_BYTES;
@@ -10,6 +11,7 @@ use tidings_schema::{
     BootId, Measurement, Outcome, Quantity, Reading, SensorId, Seq, Topic, Unit, Value,
 };
 use tokio::io::AsyncBufReadExt as _;
+use tokio::time::Instant;
 
 use super::{ConfigArgument, Failure, connect};
 use crate::app::AppError;
@@ -25,7 +27,7 @@ pub(crate) struct PublishArguments {
     sensor: String,
     /// Values such as temperature=21.5 or leaf_wetness=0.4:/ (own quantities need their SenML
     /// unit). Without any, each line of standard input is a reading: either such values with
-    /// spaces between, or a JSON object such as {"temperature":21.5}.
+    /// spaces between, or a JSON object such as {"temperature":21.5}. Lines are sent as they come.
     values: Vec<String>,
 }
 
@@ -35,74 +37,137 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Messages under way at once, far below what AWS takes of one client.
 const WINDOW: usize = 16;
 
+/// How long a line waits for others to share its message.
+const AGE: Duration = Duration::from_secs(1);
+
 pub(crate) async fn publish(arguments: PublishArguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
-    let sensor = SensorId::try_from(arguments.sensor.as_str())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let usage = |error: &dyn std::error::Error| Failure::Usage(error.to_string());
+    let sensor = SensorId::try_from(arguments.sensor.as_str()).map_err(|error| usage(&error))?;
+    let words: Vec<&str> = arguments.values.iter().map(String::as_str).collect();
+    let values = match words.as_slice() {
+        [] => None,
+        words => Some(parse_values(words).map_err(Failure::Usage)?),
+    };
     let settings = Settings::from_config(&config.device, &config.mqtt)?;
     let topic = Topic::readings(&config.device, config.mqtt.route).to_string();
     let boot = BootId::from_random(getrandom::u64().map_err(AppError::Random)?);
 
-    let mut readings = Vec::new();
-    if arguments.values.is_empty() {
-        let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
-        let mut number = 0;
-        while let Some(line) = lines.next_line().await? {
-            number += 1;
-            if !line.trim().is_empty() {
-                let values = parse_line(&line)
-                    .map_err(|error| Failure::Usage(format!("line {number}: {error}")))?;
-                readings.push(reading(&sensor, readings.len(), values)?);
-            }
-        }
-    } else {
-        let values: Vec<&str> = arguments.values.iter().map(String::as_str).collect();
-        readings.push(reading(&sensor, 0, parse_values(&values).map_err(Failure::Usage)?)?);
-    }
-
     let link = connect(&settings).await?;
-    let mut sender = Sender { link: &link, topic: &topic, under_way: Vec::new(), acknowledged: 0 };
     let new_batch = || BatchBuilder::new(&config.device, &boot, topic.len(), METERING_UNIT_BYTES);
-    let mut batch = new_batch();
-    for reading in &readings {
-        if batch.push(reading) == Err(PushError::Full) {
-            sender.send(std::mem::replace(&mut batch, new_batch())).await?;
-            // Alone in a new message every reading fits: ids and counts have limits.
-            batch.push(reading).map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut sender = Sender {
+        link: &link,
+        topic: &topic,
+        sensor,
+        batch: new_batch(),
+        new_batch: &new_batch,
+        given: 0,
+        under_way: VecDeque::new(),
+        acknowledged: 0,
+    };
+    let bad_lines = match values {
+        Some(values) => {
+            sender.push(values).await?;
+            0
         }
-    }
-    sender.send(batch).await?;
+        None => lines(&mut sender).await?,
+    };
+    sender.send().await?;
     sender.settle(0).await;
-    let acknowledged = sender.acknowledged;
+    let (acknowledged, given) = (sender.acknowledged, sender.given);
     link.close().await;
-    if acknowledged < readings.len() {
-        return Err(Failure::Unacknowledged { acknowledged, given: readings.len() });
+    if acknowledged < given {
+        return Err(Failure::Unacknowledged { acknowledged, given });
     }
     tracing::info!(readings = acknowledged, topic, "acknowledged");
+    if bad_lines > 0 {
+        return Err(Failure::BadLines { bad: bad_lines, given });
+    }
     Ok(())
+}
+
+/// Sends what comes on standard input as it comes. Returns how many lines were no reading.
+async fn lines(sender: &mut Sender<'_>) -> Result<usize, Failure> {
+    let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
+    let (mut number, mut bad) = (0_u64, 0);
+    let mut due: Option<Instant> = None;
+    loop {
+        let line = match due {
+            Some(due) => tokio::time::timeout_at(due, lines.next_line()).await,
+            None => Ok(lines.next_line().await),
+        };
+        match line {
+            Ok(Ok(Some(line))) => {
+                number += 1;
+                if line.trim().is_empty() {
+                    continue;
+                }
+                match parse_line(&line) {
+                    Ok(values) => {
+                        sender.push(values).await?;
+                        due.get_or_insert_with(|| Instant::now() + AGE);
+                    }
+                    Err(error) => {
+                        bad += 1;
+                        tracing::error!(line = number, error, "not a reading");
+                    }
+                }
+            }
+            Ok(Ok(None)) => return Ok(bad),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => {
+                due = None;
+                sender.send().await?;
+            }
+        }
+    }
 }
 
 struct Sender<'a> {
     link: &'a Link,
     topic: &'a str,
-    under_way: Vec<(usize, Delivery)>,
+    sensor: SensorId,
+    batch: BatchBuilder,
+    new_batch: &'a dyn Fn() -> BatchBuilder,
+    /// Readings given so far, which is the next one's sequence number.
+    given: usize,
+    under_way: VecDeque<(usize, Delivery)>,
     acknowledged: usize,
 }
 
 impl Sender<'_> {
-    async fn send(&mut self, batch: BatchBuilder) -> Result<(), Failure> {
+    async fn push(&mut self, values: Measurements) -> Result<(), Failure> {
+        let usage = |error: &dyn std::error::Error| Failure::Usage(error.to_string());
+        let reading = Reading {
+            sensor: self.sensor.clone(),
+            at: clock::now(),
+            seq: Seq::try_from(self.given as u64).map_err(|error| usage(&error))?,
+            outcome: Outcome::Measured(values),
+        };
+        if self.batch.push(&reading) == Err(PushError::Full) {
+            self.send().await?;
+            // Alone in a new message every reading fits: ids and counts have limits.
+            self.batch.push(&reading).map_err(|error| usage(&error))?;
+        }
+        self.given += 1;
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<(), Failure> {
+        let batch = std::mem::replace(&mut self.batch, (self.new_batch)());
         let readings = batch.readings();
         if let Some(payload) = batch.finish() {
             self.settle(WINDOW - 1).await;
-            self.under_way.push((readings, self.link.publish(self.topic, payload)?));
+            self.under_way.push_back((readings, self.link.publish(self.topic, payload)?));
         }
         Ok(())
     }
 
     /// Waits until at most `left` messages are under way.
     async fn settle(&mut self, left: usize) {
-        while self.under_way.len() > left {
-            let (readings, delivery) = self.under_way.remove(0);
+        while self.under_way.len() > left
+            && let Some((readings, delivery)) = self.under_way.pop_front()
+        {
             if let Ok(Ok(())) = tokio::time::timeout(PATIENCE, delivery.acknowledged()).await {
                 self.acknowledged += readings;
             }
@@ -110,22 +175,11 @@ impl Sender<'_> {
     }
 }
 
-fn reading(sensor: &SensorId, seq: usize, values: Vec<Measurement>) -> Result<Reading, Failure> {
-    Ok(Reading {
-        sensor: sensor.clone(),
-        at: clock::now(),
-        seq: Seq::try_from(seq as u64).map_err(|error| Failure::Usage(error.to_string()))?,
-        outcome: Outcome::Measured(
-            Measurements::new(values).map_err(|error| Failure::Usage(error.to_string()))?,
-        ),
-    })
-}
-
-fn parse_line(line: &str) -> Result<Vec<Measurement>, String> {
+fn parse_line(line: &str) -> Result<Measurements, String> {
     if line.trim_start().starts_with('{') {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(line).map_err(|error| error.to_string())?;
-        object
+        let values: Result<Vec<Measurement>, String> = object
             .iter()
             .map(|(name, value)| {
                 let number = value.as_f64();
@@ -133,14 +187,15 @@ fn parse_line(line: &str) -> Result<Vec<Measurement>, String> {
                     .ok_or_else(|| format!("{name}: expected a number, but found {value}"))?;
                 measurement(name, number, None)
             })
-            .collect()
+            .collect();
+        Measurements::new(values?).map_err(|error| error.to_string())
     } else {
         parse_values(&line.split_whitespace().collect::<Vec<_>>())
     }
 }
 
-fn parse_values(values: &[&str]) -> Result<Vec<Measurement>, String> {
-    values
+fn parse_values(values: &[&str]) -> Result<Measurements, String> {
+    let values: Result<Vec<Measurement>, String> = values
         .iter()
         .map(|text| {
             let wrong =
@@ -152,7 +207,8 @@ fn parse_values(values: &[&str]) -> Result<Vec<Measurement>, String> {
             };
             measurement(name, number.parse().map_err(|_| wrong())?, unit)
         })
-        .collect()
+        .collect();
+    Measurements::new(values?).map_err(|error| error.to_string())
 }
 
 fn measurement(name: &str, number: f64, unit: Option<&str>) -> Result<Measurement, String> {
@@ -177,10 +233,10 @@ mod tests {
     #[test]
     fn values_are_read_from_words_and_from_json() {
         let words = parse_line("temperature=21.5 pressure=101325:Pa leaf_wetness=0.4:/").unwrap();
-        let units: Vec<&str> = words.iter().map(|one| one.unit.name()).collect();
+        let units: Vec<&str> = words.as_slice().iter().map(|one| one.unit.name()).collect();
         assert_eq!(units, ["Cel", "Pa", "/"]);
         let json = parse_line(r#"{"temperature":21.5}"#).unwrap();
-        assert_eq!(json[0], words[0]);
+        assert_eq!(json.as_slice()[0], words.as_slice()[0]);
         for bad in [
             "temperature",
             "temperature=warm",
@@ -188,6 +244,7 @@ mod tests {
             "temperature=1:F0",
             "{\"a\":\"b\"}",
             "{",
+            "temperature=1 temperature=2",
         ] {
             assert!(parse_line(bad).is_err(), "{bad}");
         }

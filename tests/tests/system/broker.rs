@@ -1,12 +1,14 @@
 //! What the local broker lets through: as AWS IoT Core would.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use tidings_agent::config::Config;
 use tidings_agent::uplink::mqtt::{Link, LinkEvent, PublishRefused, Settings};
 use tidings_schema::limits::MAX_PAYLOAD_BYTES;
-use tidings_tests::{Rig, eventually, output};
+use tidings_tests::{Rig, eventually, output, program};
+use tokio::io::AsyncWriteExt as _;
 
 use super::QUIET;
 
@@ -196,5 +198,36 @@ async fn the_agents_own_commands_check_and_publish() {
     let check = run(&["check"]).await;
     assert_eq!(check.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&check.stdout).contains("FAIL connection"));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_standard_input_are_published_as_they_come_and_bad_ones_are_named() {
+    let rig = Rig::start().await;
+    let folder = rig.provision("pi-1", QUIET);
+    let mut publish = tokio::process::Command::new(program("tidings-agent"))
+        .args(["publish", "--sensor", "pipe", "-c"])
+        .arg(folder.join("agent.toml"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = publish.stdin.take().unwrap();
+    input.write_all(b"{\"temperature\":21.5}\n").await.unwrap();
+    eventually("the first line is stored while the input is open", async || {
+        (rig.stored("pi-1", "pipe").await.len() == 1).then_some(())
+    })
+    .await;
+    input.write_all(b"\nrubbish\ntemperature=22 humidity=40\n").await.unwrap();
+    drop(input);
+    let end = publish.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&end.stderr);
+    assert_eq!(end.status.code(), Some(2), "{said}");
+    assert!(said.contains("line=3") && said.contains("1 lines were no reading"), "{said}");
+    eventually("the last line is stored", async || {
+        (rig.stored("pi-1", "pipe").await.len() == 2).then_some(())
+    })
+    .await;
     rig.stop().await;
 }
