@@ -109,14 +109,26 @@ fn print(readings: &[StoredReading], format: Format, out: &mut impl Write) -> Re
         Format::Table if readings.is_empty() => writeln!(out, "no readings")?,
         Format::Table => {
             let (header, rows) = cells(readings, true);
-            let mut table = comfy_table::Table::new();
-            table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-            table.set_header(header).add_rows(rows);
-            writeln!(out, "{table}")?;
+            writeln!(out, "{}", table(header, rows))?;
         }
     }
     Ok(())
 }
+
+/// A line under the header and none besides; values to the right, where their digits align.
+fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> comfy_table::Table {
+    use comfy_table::{CellAlignment, LineStyle, TableStyle};
+    let mut table = comfy_table::Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')));
+    table.set_header(header).add_rows(rows);
+    for column in table.column_iter_mut().skip(FIXED.len()) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// The columns that every reading has.
+const FIXED: [&str; 5] = ["time", "sensor", "boot", "seq", "fault"];
 
 /// Header and rows: a column for each quantity that stands in any reading.
 fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<String>>) {
@@ -129,8 +141,11 @@ fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<
             None => name.to_owned(),
         }
     };
-    let fixed = ["time", "sensor", "boot", "seq", "fault"].map(str::to_owned);
-    let header = fixed.into_iter().chain(quantities.iter().map(|name| titled(name))).collect();
+    let header = FIXED
+        .map(str::to_owned)
+        .into_iter()
+        .chain(quantities.iter().map(|name| titled(name)))
+        .collect();
     let rows = readings
         .iter()
         .map(|reading| {
