@@ -47,7 +47,9 @@ pub async fn run(
 ) -> Result<(), AppError> {
     let boot = BootId::from_random(getrandom::u64().map_err(AppError::Random)?);
     let settings = Settings::from_config(&config.device, &config.mqtt)?;
-    let (queue, owner) = Queue::open(&config.queue, &boot, counters.clone())?;
+    let uplink_config = UplinkConfig::new(settings, &config.mqtt, config.batch);
+    let (queue, owner) =
+        Queue::open(&config.queue, uplink_config.shape(), &boot, counters.clone())?;
     tracing::info!(
         device = config.device.as_str(),
         boot = boot.as_str(),
@@ -59,12 +61,7 @@ pub async fn run(
     let (stop_sampler, sampler_stops) = watch::channel(false);
     let (stop_uplink, uplink_stops) = oneshot::channel();
     let sampler = sampler::run(config.sensors, queue.clone(), sampler_stops);
-    let uplink = uplink::run(
-        UplinkConfig::new(settings, &config.mqtt, config.batch),
-        queue.clone(),
-        counters.clone(),
-        uplink_stops,
-    );
+    let uplink = uplink::run(uplink_config, queue.clone(), counters.clone(), uplink_stops);
     let in_order = async move {
         // While the sampler runs, only `stop` ends this.
         let mut sampler = std::pin::pin!(sampler);

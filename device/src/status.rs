@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// Counters since the start of the process. Each has one writer.
+/// Counters since the start of the process. Each has one owner.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Readings committed to the queue.
     pub accepted: AtomicU64,
-    /// Readings that the queue could not take, each logged with its reason.
-    pub refused: AtomicU64,
+    /// Readings lost, each logged with its reason: see [`crate::queue::Loss`].
+    pub lost: AtomicU64,
+    /// Whether the queue's disk fails and readings wait in memory.
+    pub degraded: AtomicBool,
     /// Readings whose message the broker acknowledged.
     pub acknowledged: AtomicU64,
     /// Messages that the broker acknowledged.
@@ -31,8 +33,10 @@ pub struct Counters {
 pub struct Status {
     /// See [`Counters::accepted`].
     pub accepted: u64,
-    /// See [`Counters::refused`].
-    pub refused: u64,
+    /// See [`Counters::lost`].
+    pub lost: u64,
+    /// See [`Counters::degraded`].
+    pub degraded: bool,
     /// See [`Counters::acknowledged`].
     pub acknowledged: u64,
     /// See [`Counters::messages`].
@@ -54,7 +58,8 @@ impl Counters {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Status {
             accepted: of(&self.accepted),
-            refused: of(&self.refused),
+            lost: of(&self.lost),
+            degraded: self.degraded.load(Ordering::Relaxed),
             acknowledged: of(&self.acknowledged),
             messages: of(&self.messages),
             bytes: of(&self.bytes),

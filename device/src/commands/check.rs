@@ -26,8 +26,8 @@ pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
         },
     )?;
 
-    let queue = match queue::inspect(&config.queue.path) {
-        Ok(inspection) => Ok(format!("{} readings wait", inspection.waiting.len())),
+    let queue = match queue::summarise(&config.queue.path) {
+        Ok(summary) => Ok(format!("{} readings wait", summary.readings)),
         Err(QueueError::InUse { .. }) => Ok("in use by a running agent".to_owned()),
         Err(error) => Err(causes(&error, ": ")),
     };

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tidings_schema::topic::Route;
 use tidings_schema::{DeviceId, Quantity, SensorId};
 
+use crate::queue::Limits;
+
 pub use problems::{Invalid, Problem};
 pub use resolve::parse_duration;
 
@@ -35,8 +37,8 @@ pub struct Config {
 pub struct QueueConfig {
     /// The database file.
     pub path: PathBuf,
-    /// The most that the file may take, in bytes.
-    pub max_bytes: u64,
+    /// How much it may hold.
+    pub limits: Limits,
     /// The longest time that a reading waits in memory for others to be committed with it: the most
     /// that a power cut can take.
     pub commit: Duration,
@@ -49,6 +51,8 @@ pub struct BatchConfig {
     pub bytes: usize,
     /// …or when its oldest reading has waited this long.
     pub age: Duration,
+    /// Whether what is sampled during a connection goes before what waited for it.
+    pub fresh_first: bool,
 }
 
 /// The connection to the broker.
@@ -70,6 +74,8 @@ pub struct MqttConfig {
     pub keep_alive: Duration,
     /// How long an acknowledgement may take before the connection is given up.
     pub ack_timeout: Duration,
+    /// Messages a second, at the most.
+    pub max_rate: u32,
 }
 
 /// One sensor.

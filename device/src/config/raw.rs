@@ -20,6 +20,8 @@ pub(super) struct RawConfig {
 pub(super) struct RawQueue {
     pub(super) path: Option<String>,
     pub(super) max_bytes: Option<i64>,
+    pub(super) when_full: Option<String>,
+    pub(super) max_age: Option<String>,
     pub(super) commit: Option<String>,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct RawQueue {
 pub(super) struct RawBatch {
     pub(super) bytes: Option<i64>,
     pub(super) age: Option<String>,
+    pub(super) order: Option<String>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct RawMqtt {
     pub(super) topic: Option<String>,
     pub(super) keep_alive: Option<String>,
     pub(super) ack_timeout: Option<String>,
+    pub(super) max_rate: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -64,12 +68,18 @@ impl RawConfig {
         let queue = RawQueue {
             path: section.string("path"),
             max_bytes: section.integer("max_bytes"),
+            when_full: section.string("when_full"),
+            max_age: section.string("max_age"),
             commit: section.string("commit"),
         };
         section.finish();
 
         let mut section = top.section("batch");
-        let batch = RawBatch { bytes: section.integer("bytes"), age: section.string("age") };
+        let batch = RawBatch {
+            bytes: section.integer("bytes"),
+            age: section.string("age"),
+            order: section.string("order"),
+        };
         section.finish();
 
         let mut section = top.section("mqtt");
@@ -82,6 +92,7 @@ impl RawConfig {
             topic: section.string("topic"),
             keep_alive: section.string("keep_alive"),
             ack_timeout: section.string("ack_timeout"),
+            max_rate: section.integer("max_rate"),
         };
         section.finish();
 

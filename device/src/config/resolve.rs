@@ -8,6 +8,8 @@ use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
 use tidings_schema::topic::Route;
 use tidings_schema::{DeviceId, Quantity, SensorId};
 
+use crate::queue::{Limits, WhenFull};
+
 use super::problems::{Invalid, Problems};
 use super::raw::{RawConfig, RawMqtt, RawSensor};
 use super::{BatchConfig, Config, MqttConfig, QueueConfig, SensorConfig, SensorKind};
@@ -29,9 +31,25 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
             format!("expected at least {MIN_QUEUE_BYTES}, but found {max_bytes}"),
         );
     }
+    let when_full = match raw.queue.when_full.as_deref() {
+        None | Some("drop-oldest") => WhenFull::DropOldest,
+        Some("drop-newest") => WhenFull::DropNewest,
+        Some("thin") => WhenFull::Thin,
+        Some(other) => {
+            problems.add(
+                "queue.when_full",
+                format!("expected drop-oldest, drop-newest or thin, but found {other:?}"),
+            );
+            WhenFull::DropOldest
+        }
+    };
+    let max_age = raw
+        .queue
+        .max_age
+        .map(|text| durations.read("queue.max_age", Some(text), "1h", ("1m", "87600h")));
     let queue = QueueConfig {
         path: base.join(raw.queue.path.unwrap_or_else(|| "queue.db".to_owned())),
-        max_bytes: max_bytes.unsigned_abs(),
+        limits: Limits { max_bytes: max_bytes.unsigned_abs(), when_full, max_age },
         commit: durations.read("queue.commit", raw.queue.commit, "1s", ("10ms", "10m")),
     };
 
@@ -43,6 +61,18 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
         );
     }
     let age = durations.read("batch.age", raw.batch.age, "5s", ("0s", "1h"));
+
+    let fresh_first = match raw.batch.order.as_deref() {
+        None | Some("fresh-first") => true,
+        Some("oldest-first") => false,
+        Some(other) => {
+            problems.add(
+                "batch.order",
+                format!("expected fresh-first or oldest-first, but found {other:?}"),
+            );
+            true
+        }
+    };
 
     let mqtt = mqtt(raw.mqtt, base, problems, &durations);
 
@@ -67,9 +97,13 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
         .collect();
 
     match (problems.as_invalid(), device, mqtt) {
-        (None, Some(device), Some(mqtt)) => {
-            Ok(Config { device, queue, batch: BatchConfig { bytes, age }, mqtt, sensors })
-        }
+        (None, Some(device), Some(mqtt)) => Ok(Config {
+            device,
+            queue,
+            batch: BatchConfig { bytes, age, fresh_first },
+            mqtt,
+            sensors,
+        }),
         (invalid, ..) => Err(invalid.expect("what is missing was noted as a problem")),
     }
 }
@@ -117,6 +151,14 @@ fn mqtt(
     // AWS IoT Core takes 30 to 1,200 seconds and counts anything else as 1,200.
     let keep_alive = durations.read("mqtt.keep_alive", raw.keep_alive, "60s", ("30s", "1200s"));
     let ack_timeout = durations.read("mqtt.ack_timeout", raw.ack_timeout, "30s", ("1s", "10m"));
+    let max_rate = raw.max_rate.unwrap_or(80);
+    let max_rate = problems.note(
+        "mqtt.max_rate",
+        u32::try_from(max_rate)
+            .ok()
+            .filter(|rate| (1..=100_000).contains(rate))
+            .ok_or_else(|| format!("expected 1 to 100000 messages a second, but found {max_rate}")),
+    );
     Some(MqttConfig {
         endpoint: endpoint?,
         port: port?,
@@ -126,6 +168,7 @@ fn mqtt(
         route,
         keep_alive,
         ack_timeout,
+        max_rate: max_rate?,
     })
 }
 

@@ -58,12 +58,16 @@ extra = 1
 [queue]
 commit = "5"
 max_bytes = 5
+when_full = "explode"
+max_age = "1s"
 [batch]
 bytes = -1
+order = "random"
 [mqtt]
 endpoint = "https://x:8883"
 port = 0
 topic = "kafka"
+max_rate = 0
 keep_alive = "5s"
 ca = 7
 [[sensor]]
@@ -89,6 +93,10 @@ intervall = "1s"
         "extra",
         "queue.commit",
         "queue.max_bytes",
+        "queue.when_full",
+        "queue.max_age",
+        "batch.order",
+        "mqtt.max_rate",
         "batch.bytes",
         "mqtt.endpoint",
         "mqtt.port",
@@ -108,9 +116,9 @@ intervall = "1s"
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 20, "{invalid}");
+    assert_eq!(keys.len(), 24, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 20 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 24 mistakes\n"), "{text}");
     assert!(
         text.contains("sensor[3].intervall: unknown key, expected one of deadline, disk"),
         "{text}"
@@ -141,6 +149,7 @@ fn the_example_of_the_readme_is_valid_and_what_it_calls_defaults_are() {
     let keep = |line: &&str| {
         !["topic", "keep_alive", "ack_timeout", "bytes", "age", "interval", "deadline", "disk"]
             .iter()
+            .chain(&["when_full", "order", "max_rate"])
             .chain(&["path", "max_bytes", "commit", "seed", "quantities", "fault_rate", "port"])
             .any(|key| line.starts_with(&format!("{key} =")))
     };

@@ -4,36 +4,57 @@
 //! # Contract
 //!
 //! - A reading is **accepted** once its transaction is committed. From then on it is in the queue
-//!   until [`store::Store::remove`] names it, which the uplink does on the PUBACK of the reading's
-//!   own publish and at no other time.
-//! - Readings that wait in memory for the next commit (at most [`crate::config::QueueConfig::commit`])
-//!   are what a power cut can take. They are not accepted, and have no sequence number yet.
+//!   until it is removed, which the uplink does on the PUBACK of the reading's own publish, or until
+//!   it is lost for one of the reasons of [`Loss`], each of which is counted in the same transaction.
+//! - Readings that wait in memory for the next commit (at most
+//!   [`crate::config::QueueConfig::commit`]) are what a power cut can take. They are not accepted.
 //! - Removals are committed in groups too. A crash in between sends those readings again, under
 //!   the same key, which the table shows once.
 //! - The count of accepted readings of each sensor changes in the same transaction as the readings
 //!   themselves, so the two cannot disagree; sequence numbers are that count, hence without gaps.
 //! - One process per queue: the database is locked exclusively while it is open.
-//! - The file never grows beyond its limit. A reading that finds no room is refused, counted and
-//!   logged; it is not accepted.
+//! - The file does not grow beyond its limit (the log beside it takes at most some 2 MB more). What
+//!   happens to readings beyond is the operator's choice ([`WhenFull`]).
+//! - Every row has a checksum. A damaged row is put among the dead letters; a damaged file is set
+//!   aside, what can be read of it goes on in a new one, and what is missing is counted (at the
+//!   most: some of it may have been acknowledged).
+//! - While the disk is full, read-only or failing, readings wait in memory, loudly; they are accepted
+//!   when the disk takes them again.
 //!
 //! # Assumed of the disk
 //!
 //! That a sync is a sync. `journal_mode=WAL` with `synchronous=FULL` syncs the log at each commit;
 //! a card that lies about it can lose the last commits, though SQLite still opens what is there.
+//! Sectors may be torn and unsynced writes may come in any order: SQLite's log has checksums.
 //!
 //! # Layout
 //!
 //! ```text
 //! boot     (id, name)                            one row per start of the agent
 //! accepted (boot, sensor, count, first_at)       how many readings were accepted
-//! record   (id, boot, sensor, seq, at, outcome)  the readings that wait, oldest first
+//! chunk    (id, boot, readings, upto, newest,    readings that wait, oldest first, each row a
+//!           thinned, checksum, message)          message of the wire; `upto` counts all accepted
+//! dead     (id, reason, boot, readings, message) the last rows that were given up
+//! loss     (reason, readings)                    what was accepted and is lost
 //! ```
 
+mod chunk;
+mod commit;
+mod error;
+mod inspect;
+mod loss;
 mod owner;
+mod room;
+mod salvage;
 mod store;
+mod task;
 
-pub use owner::{Closed, FetchError, Owner, Queue, Sample};
-pub use store::{Accepted, Boot, Inspection, QueueError, Record, RecordId, inspect};
+pub use chunk::{Chunk, ChunkId, Sample, Shape};
+pub use error::QueueError;
+pub use inspect::{Accepted, Inspection, Record, Summary, inspect, summarise};
+pub use loss::{Loss, Losses};
+pub use owner::{Closed, FetchError, Owner, Queue};
+pub use room::{Limits, WhenFull};
 
 #[cfg(test)]
 mod tests;

@@ -5,32 +5,25 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tidings_schema::{BootId, Outcome, SensorId, UnixMillis};
+use tidings_schema::BootId;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
-use super::store::{Boot, QueueError, Record, RecordId, Store};
+use super::chunk::{Chunk, ChunkId, Sample, Shape};
+use super::error::QueueError;
+use super::loss::Loss;
+use super::task::Task;
 use crate::config::QueueConfig;
-use crate::status::{Counters, add};
-
-/// What a sensor said, before the queue has given it a sequence number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// The sensor.
-    pub sensor: SensorId,
-    /// When it was asked.
-    pub at: UnixMillis,
-    /// What came of it.
-    pub outcome: Outcome,
-}
+use crate::status::Counters;
 
 enum Request {
     Append(Sample),
-    Fetch { after: RecordId, limit: usize, reply: oneshot::Sender<Result<Vec<Record>, QueueError>> },
-    Remove(Vec<RangeInclusive<RecordId>>),
+    Fetch { after: ChunkId, limit: usize, reply: oneshot::Sender<Result<Vec<Chunk>, QueueError>> },
+    Remove(Vec<RangeInclusive<ChunkId>>),
+    Bury(Vec<RangeInclusive<ChunkId>>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -44,8 +37,8 @@ const GROUP: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Queue {
     requests: mpsc::Sender<Request>,
-    /// Counts commits of new samples: who waits for more to send watches it.
-    commits: watch::Receiver<u64>,
+    /// The last row that was committed: who waits for more to send watches it.
+    commits: watch::Receiver<ChunkId>,
 }
 
 /// The owner's thread, to be joined at the end.
@@ -53,36 +46,26 @@ pub struct Queue {
 pub struct Owner(JoinHandle<()>);
 
 impl Queue {
-    /// Opens the queue, begins a boot and starts the owner.
+    /// Opens the queue, begins a boot and starts the owner. A damaged queue is set aside; where the
+    /// disk fails, the queue begins in memory.
     ///
     /// # Errors
-    /// When the database cannot be opened, or when another process has it.
+    /// When another process has the queue, or a later version has written it.
     pub fn open(
         config: &QueueConfig,
+        shape: Shape,
         boot: &BootId,
         counters: Arc<Counters>,
     ) -> Result<(Self, Owner), QueueError> {
-        let mut store = Store::open(&config.path, config.max_bytes)?;
-        let boot = store.begin_boot(boot)?;
-        counters.waiting.store(store.waiting()?, Ordering::Relaxed);
+        let task = Task::open(config.clone(), shape, boot, counters)?;
+        let commits = task.watch();
         let (requests, inbox) = mpsc::channel(CAPACITY);
-        let (commits, seen) = watch::channel(0);
-        let task = Task {
-            store,
-            boot,
-            counters,
-            commits,
-            samples: Vec::new(),
-            removals: Vec::new(),
-            removed: 0,
-        };
         let commit = config.commit;
-        let path = config.path.clone();
         let thread = std::thread::Builder::new()
             .name("queue".to_owned())
-            .spawn(move || task.run(inbox, commit))
-            .map_err(|source| QueueError::Folder { path, source })?;
-        Ok((Self { requests, commits: seen }, Owner(thread)))
+            .spawn(move || run(task, inbox, commit))
+            .map_err(QueueError::Thread)?;
+        Ok((Self { requests, commits }, Owner(thread)))
     }
 
     /// Hands over a sample. It is accepted at the next commit.
@@ -93,23 +76,31 @@ impl Queue {
         self.requests.send(Request::Append(sample)).await.map_err(|_| Closed)
     }
 
-    /// Up to `limit` accepted records after `after`, oldest first.
+    /// Up to `limit` rows of accepted readings after `after`, oldest first.
     ///
     /// # Errors
     /// When the database fails or the owner has ended.
-    pub async fn fetch(&self, after: RecordId, limit: usize) -> Result<Vec<Record>, FetchError> {
+    pub async fn fetch(&self, after: ChunkId, limit: usize) -> Result<Vec<Chunk>, FetchError> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Fetch { after, limit, reply };
         self.requests.send(request).await.map_err(|_| Closed)?;
         Ok(answer.await.map_err(|_| Closed)??)
     }
 
-    /// Removes records whose publish was acknowledged.
+    /// Removes rows whose publish was acknowledged.
     ///
     /// # Errors
     /// When the owner has ended.
-    pub async fn remove(&self, ids: Vec<RangeInclusive<RecordId>>) -> Result<(), Closed> {
+    pub async fn remove(&self, ids: Vec<RangeInclusive<ChunkId>>) -> Result<(), Closed> {
         self.requests.send(Request::Remove(ids)).await.map_err(|_| Closed)
+    }
+
+    /// Puts rows among the dead letters: each of them has broken the connection again and again.
+    ///
+    /// # Errors
+    /// When the owner has ended.
+    pub async fn bury(&self, ids: Vec<RangeInclusive<ChunkId>>) -> Result<(), Closed> {
+        self.requests.send(Request::Bury(ids)).await.map_err(|_| Closed)
     }
 
     /// Commits what was gathered, and returns when it is durable.
@@ -120,6 +111,12 @@ impl Queue {
         let (reply, done) = oneshot::channel();
         self.requests.send(Request::Flush(reply)).await.map_err(|_| Closed)?;
         done.await.map_err(|_| Closed)
+    }
+
+    /// The last row that was committed, or that waited when the queue was opened.
+    #[must_use]
+    pub fn last(&self) -> ChunkId {
+        *self.commits.borrow()
     }
 
     /// Waits until new samples were committed since the last call.
@@ -156,132 +153,58 @@ pub enum FetchError {
     Queue(#[from] QueueError),
 }
 
-struct Task {
-    store: Store,
-    boot: Boot,
-    counters: Arc<Counters>,
-    commits: watch::Sender<u64>,
-    samples: Vec<Sample>,
-    removals: Vec<RangeInclusive<RecordId>>,
-    /// Records that `removals` name.
-    removed: u64,
+fn run(mut task: Task, mut inbox: mpsc::Receiver<Request>, commit: Duration) {
+    // The owner waits on a channel with a limit: a runtime of its own, without I/O, has the timer
+    // for it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let Ok(runtime) = runtime else {
+        tracing::error!("the queue has no timer, so nothing can be accepted");
+        return;
+    };
+    runtime.block_on(async {
+        let mut due: Option<Instant> = None;
+        loop {
+            let request = match due {
+                Some(due) => tokio::time::timeout_at(due, inbox.recv()).await,
+                None => Ok(inbox.recv().await),
+            };
+            let mut committed = false;
+            match request {
+                Ok(Some(request)) => serve(&mut task, request),
+                Ok(None) => break,
+                Err(_) => {
+                    task.commit(Instant::now());
+                    committed = true;
+                }
+            }
+            if task.gathered() >= GROUP {
+                task.commit(Instant::now());
+                committed = true;
+            }
+            // While the disk fails something is always left to be committed.
+            due = match (task.is_settled(), due) {
+                (true, _) => None,
+                (false, Some(due)) if !committed => Some(due),
+                (false, _) => Some(Instant::now() + commit),
+            };
+        }
+        task.commit(Instant::now());
+    });
 }
 
-impl Task {
-    fn run(mut self, mut inbox: mpsc::Receiver<Request>, commit: Duration) {
-        // The owner waits on a channel with a limit: a runtime of its own, without I/O, has the
-        // timer for it.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let Ok(runtime) = runtime else {
-            tracing::error!("the queue has no timer, so nothing can be accepted");
-            return;
-        };
-        runtime.block_on(async {
-            let mut due: Option<tokio::time::Instant> = None;
-            loop {
-                let request = match due {
-                    Some(due) => tokio::time::timeout_at(due, inbox.recv()).await,
-                    None => Ok(inbox.recv().await),
-                };
-                match request {
-                    Ok(Some(request)) => self.serve(request),
-                    Ok(None) => break,
-                    Err(_) => self.commit(),
-                }
-                if self.samples.len() >= GROUP {
-                    self.commit();
-                }
-                due = match (self.is_clean(), due) {
-                    (true, _) => None,
-                    (false, Some(due)) => Some(due),
-                    (false, None) => Some(tokio::time::Instant::now() + commit),
-                };
-            }
-        });
-        self.commit();
-    }
-
-    fn is_clean(&self) -> bool {
-        self.samples.is_empty() && self.removals.is_empty()
-    }
-
-    fn serve(&mut self, request: Request) {
-        match request {
-            Request::Append(sample) => self.samples.push(sample),
-            Request::Remove(ranges) => {
-                self.removed += ranges
-                    .iter()
-                    .map(|range| range.end().abs_diff(*range.start()) + 1)
-                    .sum::<u64>();
-                self.removals.extend(ranges);
-            }
-            Request::Fetch { after, limit, reply } => {
-                let records = self.fetch(after, limit);
-                // Whoever asked may have gone: then nobody needs the answer.
-                drop(reply.send(records));
-            }
-            Request::Flush(reply) => {
-                self.commit();
-                reply.send(()).ok();
-            }
+fn serve(task: &mut Task, request: Request) {
+    match request {
+        Request::Append(sample) => task.append(sample),
+        Request::Remove(ranges) => task.remove(ranges),
+        Request::Bury(ranges) => task.bury(ranges.into_iter().flatten(), Loss::Poison),
+        Request::Fetch { after, limit, reply } => {
+            let chunks = task.fetch(after, limit, Instant::now());
+            // Whoever asked may have gone: then nobody needs the answer.
+            reply.send(chunks).ok();
         }
-    }
-
-    fn fetch(&mut self, after: RecordId, limit: usize) -> Result<Vec<Record>, QueueError> {
-        // Removals first: what was acknowledged must not be fetched again.
-        if !self.removals.is_empty() {
-            self.commit();
+        Request::Flush(reply) => {
+            task.commit(Instant::now());
+            reply.send(()).ok();
         }
-        let fetched = self.store.fetch(after, limit)?;
-        if !fetched.unreadable.is_empty() {
-            tracing::error!(
-                records = fetched.unreadable.len(),
-                first = fetched.unreadable[0],
-                "records of the queue are damaged and are left where they are"
-            );
-        }
-        Ok(fetched.records)
-    }
-
-    /// Commits what was gathered. On an error the samples are refused, counted and logged, and the
-    /// removals are kept for the next time: they only ever repeat.
-    fn commit(&mut self) {
-        if self.is_clean() {
-            return;
-        }
-        let mut result = self.store.commit(&self.boot, &self.samples, &self.removals);
-        if let (Err(QueueError::Full { .. }), false) = (&result, self.removals.is_empty()) {
-            // Removing makes room, so it comes first and alone.
-            result = self.store.commit(&self.boot, &[], &self.removals);
-            if result.is_ok() {
-                self.settle_removals();
-                result = self.store.commit(&self.boot, &self.samples, &[]);
-            }
-        }
-        let samples = std::mem::take(&mut self.samples);
-        match result {
-            Ok(()) => {
-                self.settle_removals();
-                add(&self.counters.accepted, samples.len());
-                self.counters.waiting.fetch_add(samples.len() as u64, Ordering::Relaxed);
-                if !samples.is_empty() {
-                    self.commits.send_modify(|count| *count += 1);
-                }
-            }
-            Err(error) => {
-                add(&self.counters.refused, samples.len());
-                tracing::error!(
-                    readings = samples.len(),
-                    error = &error as &dyn std::error::Error,
-                    "readings refused by the queue are lost"
-                );
-            }
-        }
-    }
-
-    fn settle_removals(&mut self) {
-        self.removals.clear();
-        let removed = std::mem::take(&mut self.removed);
-        self.counters.waiting.fetch_sub(removed, Ordering::Relaxed);
     }
 }

@@ -1,148 +1,95 @@
 //! The database: one connection, no threads, no clock.
 
-use std::ops::RangeInclusive;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
-use tidings_schema::measurement::Measurements;
-use tidings_schema::{
-    BootId, Fault, Measurement, Outcome, Quantity, Reading, SensorId, Seq, Unit, UnixMillis, Value,
-};
+use rusqlite::{Connection, Transaction};
+use tidings_schema::wire::latest;
+use tidings_schema::{BootId, SensorId, UnixMillis};
 
-use super::Sample;
+use super::chunk::{Chunk, ChunkId, Count, Packed, checksum};
+use super::commit::{Commit, Committed};
+use super::error::{QueueError, named};
+use super::inspect::Accepted;
+use super::room::{Limits, Room};
 
-/// Where a record stands in the queue. Never used twice.
-pub type RecordId = i64;
-
-/// One start of the agent.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Boot {
-    id: i64,
-    /// Its name on the wire.
-    pub name: BootId,
-}
-
-/// A reading that waits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// Its place.
-    pub id: RecordId,
-    /// The boot that it was taken in.
-    pub boot: BootId,
-    /// The reading.
-    pub reading: Reading,
-}
-
-/// How many readings of one sensor were accepted in one boot: their sequence numbers are
-/// `0..count`.
+/// One start of the agent, in one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The boot.
-    pub boot: BootId,
-    /// The sensor.
-    pub sensor: SensorId,
-    /// How many.
-    pub count: u64,
-    /// The time of the earliest of them.
-    pub first_at: UnixMillis,
-}
-
-/// Why the queue could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// Another process has this queue open.
-    #[error("queue {} is in use by another process: stop that agent first", path.display())]
-    InUse {
-        /// The database file.
-        path: PathBuf,
-    },
-    /// There is no room: the queue has reached its limit or the disk is full.
-    #[error("queue {} is full (limit or disk)", path.display())]
-    Full {
-        /// The database file.
-        path: PathBuf,
-    },
-    /// The database was written by a version that this one does not know.
-    #[error("queue {} has layout {found}, this program knows layout {LAYOUT}", path.display())]
-    Layout {
-        /// The database file.
-        path: PathBuf,
-        /// The layout's number in the file.
-        found: i64,
-    },
-    /// Anything else that SQLite reports.
-    #[error("queue {} cannot be used", path.display())]
-    Database {
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite says.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// The folder cannot be made.
-    #[error("folder of queue {} cannot be made", path.display())]
-    Folder {
-        /// The database file.
-        path: PathBuf,
-        /// What the operating system says.
-        #[source]
-        source: std::io::Error,
-    },
+pub(super) struct Boot {
+    pub(super) id: i64,
+    pub(super) name: BootId,
 }
 
 /// Number of the layout, in the database's `user_version`.
-const LAYOUT: i64 = 1;
+pub(super) const LAYOUT: i64 = 2;
 
 /// Boots whose counts are kept after their last reading has left: enough to compare what was sent
 /// with what was stored across many restarts, few enough to stay small.
 const BOOTS_KEPT: i64 = 1000;
 
-/// SQLite's page size, in bytes; its default, named because the limit is counted in pages.
-const PAGE_BYTES: u64 = 4096;
+/// What [`read`] reads. Also where the boot is missing, which is damage then.
+pub(super) const ROW: &str = "chunk.id, boot.name, max(0, min(readings, 131072)), checksum, message
+     FROM chunk LEFT JOIN boot ON boot.id = chunk.boot";
+
+/// Readings of a row, as far as the number can be believed: it is not under the checksum.
+pub(super) const READINGS: &str = "max(0, min(readings, 131072))";
+
+/// SQLite's page size, in bytes. Smaller than its default of 4,096: a commit of one second's
+/// readings touches three pages of any size, and each is written whole, twice.
+pub(super) const PAGE_BYTES: u64 = 1024;
 
 /// The queue's database.
 #[derive(Debug)]
 pub(super) struct Store {
     path: PathBuf,
     connection: Connection,
+    room: Room,
 }
 
 impl Store {
     /// Opens the queue or makes an empty one.
-    pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Self, QueueError> {
+    pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, QueueError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
                 .map_err(|source| QueueError::Folder { path: path.to_owned(), source })?;
         }
+        let connection = Connection::open(path).map_err(|error| named(path, error))?;
+        Self::set_up(path, connection, limits)
+    }
+
+    /// A queue that goes with the process, for as long as there is no disk.
+    pub(super) fn in_memory(path: &Path, limits: Limits) -> Result<Self, QueueError> {
+        let connection = Connection::open_in_memory().map_err(|error| named(path, error))?;
+        Self::set_up(path, connection, limits)
+    }
+
+    fn set_up(path: &Path, connection: Connection, limits: Limits) -> Result<Self, QueueError> {
         let named = |error| named(path, error);
-        let connection = Connection::open(path).map_err(named)?;
         connection.busy_timeout(std::time::Duration::ZERO).map_err(named)?;
         // EXCLUSIVE first: in WAL mode it keeps the index in memory and the lock from the first
-        // access on. FULL syncs each commit. A small checkpoint keeps the log small on a card.
+        // access on. FULL syncs each commit. The log is checkpointed at 1 MiB.
         connection
             .execute_batch(&format!(
                 "PRAGMA page_size={PAGE_BYTES};
                  PRAGMA locking_mode=EXCLUSIVE;
                  PRAGMA journal_mode=WAL;
                  PRAGMA synchronous=FULL;
-                 PRAGMA wal_autocheckpoint=256;
+                 PRAGMA wal_autocheckpoint=1024;
                  PRAGMA journal_size_limit=1048576;
                  PRAGMA temp_store=MEMORY;
+                 PRAGMA cache_size=-1024;
                  PRAGMA max_page_count={};",
-                max_bytes / PAGE_BYTES
+                limits.hard_pages()
             ))
             .map_err(named)?;
-        let store = Self { path: path.to_owned(), connection };
+        let store = Self { path: path.to_owned(), connection, room: Room::new(limits) };
         store.make_layout()?;
         Ok(store)
     }
 
     fn make_layout(&self) -> Result<(), QueueError> {
         let named = |error| named(&self.path, error);
-        let found: i64 = self
-            .connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(named)?;
+        let found = layout(&self.connection).map_err(named)?;
         if found == 0 {
             self.connection
                 .execute_batch(&format!(
@@ -152,10 +99,16 @@ impl Store {
                          boot INTEGER NOT NULL, sensor TEXT NOT NULL,
                          count INTEGER NOT NULL, first_at INTEGER NOT NULL,
                          PRIMARY KEY (boot, sensor)) WITHOUT ROWID;
-                     CREATE TABLE record (
-                         id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL,
-                         sensor TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-                         outcome TEXT NOT NULL);
+                     CREATE TABLE chunk (
+                         id INTEGER PRIMARY KEY, boot INTEGER NOT NULL,
+                         readings INTEGER NOT NULL, upto INTEGER NOT NULL,
+                         newest INTEGER NOT NULL,
+                         thinned INTEGER NOT NULL DEFAULT 0,
+                         checksum INTEGER NOT NULL, message BLOB NOT NULL);
+                     CREATE TABLE dead (
+                         id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL,
+                         boot TEXT, readings INTEGER, message BLOB);
+                     CREATE TABLE loss (reason TEXT PRIMARY KEY, readings INTEGER NOT NULL);
                      PRAGMA user_version={LAYOUT};
                      COMMIT;"
                 ))
@@ -168,12 +121,10 @@ impl Store {
 
     /// Begins a boot.
     pub(super) fn begin_boot(&mut self, name: &BootId) -> Result<Boot, QueueError> {
-        let path = self.path.clone();
-        let mut work = || -> rusqlite::Result<i64> {
-            let transaction = self.connection.transaction()?;
+        let id = self.transaction(|transaction, _| {
             transaction.execute("INSERT INTO boot (name) VALUES (?1)", [name.as_str()])?;
             let id = transaction.last_insert_rowid();
-            let unused = "<= ?1 AND boot.id NOT IN (SELECT boot FROM record)";
+            let unused = "<= ?1 AND boot.id NOT IN (SELECT boot FROM chunk)";
             transaction.execute(
                 &format!(
                     "DELETE FROM accepted WHERE boot IN (SELECT id FROM boot WHERE id {unused})"
@@ -182,74 +133,36 @@ impl Store {
             )?;
             transaction
                 .execute(&format!("DELETE FROM boot WHERE id {unused}"), [id - BOOTS_KEPT])?;
-            transaction.commit()?;
             Ok(id)
-        };
-        let id = work().map_err(|error| named(&path, error))?;
+        })?;
         Ok(Boot { id, name: name.clone() })
     }
 
-    /// Accepts samples and removes records, all in one transaction: when this returns, both are
-    /// durable, and on an error neither has happened.
+    /// Does all of it in one transaction: when this returns it is durable, and on an error nothing
+    /// has happened.
     pub(super) fn commit(
         &mut self,
         boot: &Boot,
-        samples: &[Sample],
-        removals: &[RangeInclusive<RecordId>],
-    ) -> Result<(), QueueError> {
-        let path = self.path.clone();
-        let mut work = || -> rusqlite::Result<()> {
-            let transaction = self.connection.transaction()?;
-            {
-                let mut remove =
-                    transaction.prepare_cached("DELETE FROM record WHERE id BETWEEN ?1 AND ?2")?;
-                for range in removals {
-                    remove.execute([range.start(), range.end()])?;
-                }
-                let mut next = transaction.prepare_cached(
-                    "INSERT INTO accepted (boot, sensor, count, first_at) VALUES (?1, ?2, 1, ?3)
-                     ON CONFLICT DO UPDATE SET count = count + 1, first_at = min(first_at, ?3)
-                     RETURNING count - 1",
-                )?;
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO record (boot, sensor, seq, at, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?;
-                for sample in samples {
-                    let sensor = sample.sensor.as_str();
-                    let at = sample.at.get();
-                    let seq: i64 =
-                        next.query_row(params![boot.id, sensor, at], |row| row.get(0))?;
-                    insert.execute(params![
-                        boot.id,
-                        sensor,
-                        seq,
-                        at,
-                        outcome_to_text(&sample.outcome)
-                    ])?;
-                }
-            }
-            transaction.commit()
-        };
-        work().map_err(|error| named(&path, error))
+        commit: &Commit<'_>,
+    ) -> Result<Committed, QueueError> {
+        self.transaction(|transaction, room| commit.run(transaction, boot, room))
     }
 
-    /// Up to `limit` records after `after`, oldest first.
-    pub(super) fn fetch(&self, after: RecordId, limit: usize) -> Result<Fetched, QueueError> {
+    /// Up to `limit` rows after `after`, oldest first. Rows that are damaged are passed over and do
+    /// not count: fewer than `limit` tells the caller that there is no more.
+    pub(super) fn fetch(&self, after: ChunkId, limit: usize) -> Result<Fetched, QueueError> {
         let work = || -> rusqlite::Result<Fetched> {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT record.id, boot.name, sensor, seq, at, outcome
-                 FROM record JOIN boot ON boot.id = record.boot
-                 WHERE record.id > ?1 ORDER BY record.id",
-            )?;
+            let mut statement = self
+                .connection
+                .prepare_cached(&format!("SELECT {ROW} WHERE chunk.id > ?1 ORDER BY chunk.id"))?;
             let mut fetched = Fetched::default();
             let mut rows = statement.query([after])?;
-            // Damaged rows do not count: fewer than `limit` tells the caller that there is no more.
-            while fetched.records.len() < limit
+            while fetched.chunks.len() < limit
                 && let Some(row) = rows.next()?
             {
-                match record(row)? {
-                    Ok(record) => fetched.records.push(record),
-                    Err(id) => fetched.unreadable.push(id),
+                match read(row)? {
+                    Ok(chunk) => fetched.chunks.push(chunk),
+                    Err(damaged) => fetched.damaged.push(damaged),
                 }
             }
             Ok(fetched)
@@ -257,139 +170,128 @@ impl Store {
         work().map_err(|error| named(&self.path, error))
     }
 
-    /// How many records wait.
-    pub(super) fn waiting(&self) -> Result<u64, QueueError> {
+    /// How many rows and readings wait, and the highest id.
+    pub(super) fn depth(&self) -> Result<Depth, QueueError> {
         self.connection
-            .query_row("SELECT count(*) FROM record", [], |row| row.get::<_, i64>(0))
-            .map(i64::unsigned_abs)
+            .query_row(
+                &format!(
+                    "SELECT count(*), coalesce(sum({READINGS}), 0), coalesce(max(id), 0) FROM chunk"
+                ),
+                [],
+                |row| Ok(Depth { chunks: row.get(0)?, readings: row.get(1)?, last: row.get(2)? }),
+            )
             .map_err(|error| named(&self.path, error))
     }
+
+    /// Moves rows of the same boot here, ids and all, and takes their counts.
+    pub(super) fn take_over(
+        &mut self,
+        boot: &Boot,
+        chunks: &[Chunk],
+        counts: &BTreeMap<SensorId, Count>,
+    ) -> Result<Committed, QueueError> {
+        let rows: Vec<(ChunkId, Packed)> = chunks
+            .iter()
+            .map(|chunk| {
+                let newest = newest(&chunk.message);
+                let packed =
+                    Packed { readings: chunk.readings, newest, message: chunk.message.clone() };
+                (chunk.id, packed)
+            })
+            .collect();
+        self.commit(boot, &Commit { chunks: &rows, counts: Some(counts), ..Commit::default() })
+    }
+
+    /// Writes something that changes nothing, to see whether the disk takes it.
+    pub(super) fn probe(&mut self) -> Result<(), QueueError> {
+        self.transaction(|transaction, _| {
+            transaction.execute_batch("INSERT OR REPLACE INTO loss VALUES ('', 0)")
+        })
+    }
+
+    /// Takes in what was salvaged of another file.
+    pub(super) fn restore(
+        &mut self,
+        chunks: &[Chunk],
+        accepted: &[Accepted],
+    ) -> Result<(), QueueError> {
+        let mut names: Vec<&BootId> = Vec::new();
+        for name in accepted.iter().map(|one| &one.boot).chain(chunks.iter().map(|one| &one.boot)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            let boot = self.begin_boot(name)?;
+            let counts = accepted.iter().filter(|one| one.boot == *name).map(|one| {
+                (one.sensor.clone(), Count { readings: one.count, first_at: one.first_at })
+            });
+            let chunks: Vec<Chunk> =
+                chunks.iter().filter(|chunk| chunk.boot == *name).cloned().collect();
+            self.take_over(&boot, &chunks, &counts.collect())?;
+        }
+        Ok(())
+    }
+
+    /// The connection, for a look from outside.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>, &mut Room) -> rusqlite::Result<T>,
+    ) -> Result<T, QueueError> {
+        let (path, room) = (&self.path, &mut self.room);
+        let connection = &mut self.connection;
+        let whole = || {
+            let transaction = connection.transaction()?;
+            let value = work(&transaction, room)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        whole().map_err(|error| named(path, error))
+    }
+}
+
+/// The latest time in a message.
+fn newest(message: &[u8]) -> UnixMillis {
+    let decoded = latest::decode(message);
+    let times = decoded.iter().flat_map(|decoded| decoded.readings.iter().map(|one| one.at));
+    times.max().unwrap_or(UnixMillis::MIN)
 }
 
 /// What a fetch found.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
-    pub(super) records: Vec<Record>,
-    /// Rows whose content is damaged.
-    pub(super) unreadable: Vec<RecordId>,
+    pub(super) chunks: Vec<Chunk>,
+    /// Rows whose content is damaged, with the readings that they claim to hold.
+    pub(super) damaged: Vec<(ChunkId, u64)>,
 }
 
-fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, RecordId>> {
-    let id: RecordId = row.get(0)?;
-    let read = || -> Option<Record> {
-        let text = |index| row.get::<_, String>(index).ok();
-        let reading = Reading {
-            sensor: SensorId::try_from(text(2)?).ok()?,
-            seq: Seq::try_from(u64::try_from(row.get::<_, i64>(3).ok()?).ok()?).ok()?,
-            at: UnixMillis::new(row.get(4).ok()?).ok()?,
-            outcome: outcome_from_text(&text(5)?)?,
-        };
-        Some(Record { id, boot: BootId::try_from(text(1)?).ok()?, reading })
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Depth {
+    pub(super) chunks: u64,
+    pub(super) readings: u64,
+    pub(super) last: ChunkId,
+}
+
+/// Reads a row of `id, boot, readings, checksum, message`; one that is damaged is named with the
+/// readings that it claims to hold.
+pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Chunk, (ChunkId, u64)>> {
+    let id: ChunkId = row.get(0)?;
+    let readings: u64 = row.get(2).unwrap_or(0);
+    let read = || -> Option<Chunk> {
+        let boot: String = row.get(1).ok()?;
+        let message: Vec<u8> = row.get(4).ok()?;
+        (row.get::<_, u32>(3).ok()? == checksum(&boot, &message)).then_some(())?;
+        let boot = BootId::try_from(boot).ok()?;
+        Some(Chunk { id, boot, readings: usize::try_from(readings).ok()?, message })
     };
-    Ok(read().ok_or(id))
+    Ok(read().ok_or((id, readings)))
 }
 
-/// What stands in the column `outcome`: the name of a fault, or `[[quantity, unit, value], …]`.
-fn outcome_to_text(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Failed(fault) => fault.name().to_owned(),
-        Outcome::Measured(values) => {
-            let list: Vec<String> = values
-                .as_slice()
-                .iter()
-                .map(|one| format!("[\"{}\",\"{}\",{}]", one.quantity, one.unit, one.value))
-                .collect();
-            format!("[{}]", list.join(","))
-        }
-    }
-}
-
-fn outcome_from_text(text: &str) -> Option<Outcome> {
-    if let Some(fault) = Fault::from_name(text) {
-        return Some(Outcome::Failed(fault));
-    }
-    let list: Vec<(String, String, f64)> = serde_json::from_str(text).ok()?;
-    let values = list
-        .into_iter()
-        .map(|(quantity, unit, value)| {
-            Some(Measurement {
-                quantity: Quantity::try_from(quantity.as_str()).ok()?,
-                unit: Unit::try_from(unit.as_str()).ok()?,
-                value: Value::new(value).ok()?,
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
-    Measurements::new(values).ok().map(Outcome::Measured)
-}
-
-fn named(path: &Path, source: rusqlite::Error) -> QueueError {
-    let path = path.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => QueueError::InUse { path },
-        Some(ErrorCode::DiskFull) => QueueError::Full { path },
-        _ => QueueError::Database { path, source },
-    }
-}
-
-/// What a queue holds, seen from outside.
-#[derive(Debug, Clone, Default)]
-pub struct Inspection {
-    /// What was accepted, of all boots that are still known.
-    pub accepted: Vec<Accepted>,
-    /// The readings that wait.
-    pub waiting: Vec<Record>,
-}
-
-/// Looks into a queue that no agent has open. A queue that does not exist yet is empty.
-///
-/// # Errors
-/// When an agent has it open, or when it cannot be read.
-pub fn inspect(path: &Path) -> Result<Inspection, QueueError> {
-    if !path.exists() {
-        return Ok(Inspection::default());
-    }
-    let named = |error| named(path, error);
-    // Read-write: after a crash the log has to be recovered first.
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(named)?;
-    let found: i64 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;
-    if found != LAYOUT {
-        return Err(QueueError::Layout { path: path.to_owned(), found });
-    }
-    let store = Store { path: path.to_owned(), connection };
-    let waiting = store.fetch(0, usize::MAX)?.records;
-    let accepted = store.accepted().map_err(named)?;
-    Ok(Inspection { accepted, waiting })
-}
-
-impl Store {
-    fn accepted(&self) -> rusqlite::Result<Vec<Accepted>> {
-        let mut statement = self.connection.prepare(
-            "SELECT boot.name, sensor, count, first_at
-             FROM accepted JOIN boot ON boot.id = accepted.boot ORDER BY boot.id, sensor",
-        )?;
-        let rows = statement.query_map([], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get(3)?,
-            ))
-        })?;
-        let mut list = Vec::new();
-        for row in rows {
-            let (boot, sensor, count, first_at) = row?;
-            let read = || -> Option<Accepted> {
-                Some(Accepted {
-                    boot: BootId::try_from(boot).ok()?,
-                    sensor: SensorId::try_from(sensor).ok()?,
-                    count: u64::try_from(count).ok()?,
-                    first_at: UnixMillis::new(first_at).ok()?,
-                })
-            };
-            list.extend(read());
-        }
-        Ok(list)
-    }
+pub(super) fn layout(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }

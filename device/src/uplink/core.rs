@@ -10,24 +10,24 @@
 //! Whatever breaks a connection, also an acknowledgement that does not come in time, everything
 //! that was read from the queue is forgotten and read again: the queue is the only memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tidings_schema::DeviceId;
-use tidings_schema::wire::batch::{BatchBuilder, PushError};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use crate::config::BatchConfig;
-use crate::queue::{Record, RecordId};
+use super::lane::{Filling, Lane, Message};
+use super::rate::Rate;
+use super::strikes::Strikes;
+use crate::queue::{Chunk, ChunkId};
 
 /// Messages that may be unacknowledged at once. AWS IoT Core takes 100 of one client and then no
 /// more; a third of that keeps a line of 100 ms busy with 300 messages a second.
 pub(super) const WINDOW: usize = 32;
 
-/// Records read from the queue at once: some seven full messages.
-pub(super) const FETCH: usize = 1024;
+/// Rows read from the queue at once: at some 5 KB at the most two windows' worth.
+pub(super) const FETCH: usize = 64;
 
 /// How long a connection must last to count as a success.
 const LASTING: Duration = Duration::from_secs(20);
@@ -45,16 +45,16 @@ pub(super) struct Token(u64);
 pub(super) enum Event {
     /// Time has passed.
     Tick,
-    /// The broker has accepted the connection.
-    Connected,
+    /// The broker has accepted the connection; the queue's last row is this one.
+    Connected { last: ChunkId },
     /// There is no connection any more, or none came about.
     Lost,
     /// The broker has acknowledged this publish.
     Acknowledged(Token),
     /// What a fetch found, in answer to [`Action::Fetch`]. Fewer than asked for: the queue has no
     /// more for now.
-    Fetched(Vec<Record>),
-    /// The queue has new records.
+    Fetched(Vec<Chunk>),
+    /// The queue has new rows.
     Committed,
     /// Send what there is, without waiting for messages to fill.
     Drain,
@@ -67,19 +67,34 @@ pub(super) enum Action {
     /// End the connection, and say why in the log.
     Abandon(&'static str),
     Fetch {
-        after: RecordId,
+        after: ChunkId,
         limit: usize,
     },
     Publish {
         token: Token,
         payload: Vec<u8>,
     },
-    /// The publish of these records was acknowledged.
+    /// The publish of these rows was acknowledged.
     Remove {
-        ids: Vec<RangeInclusive<RecordId>>,
-        records: usize,
+        ids: Vec<RangeInclusive<ChunkId>>,
+        readings: usize,
         bytes: usize,
     },
+    /// These rows have broken one connection too many.
+    Bury {
+        ids: Vec<RangeInclusive<ChunkId>>,
+    },
+}
+
+/// How the uplink behaves.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) filling: Filling,
+    pub(super) ack_timeout: Duration,
+    /// Messages a second, at the most.
+    pub(super) max_rate: u32,
+    /// Whether what is sampled during a connection goes before what waited for it.
+    pub(super) fresh_first: bool,
 }
 
 #[derive(Debug)]
@@ -92,23 +107,23 @@ enum State {
 #[derive(Debug)]
 struct Online {
     since: Instant,
-    /// The last record that was fetched.
-    cursor: RecordId,
-    /// Whether a fetch is under way.
-    fetching: bool,
-    /// Whether the queue may have records after `cursor`.
-    more: bool,
-    /// Fetched and not yet published, oldest first.
-    ready: VecDeque<Record>,
-    /// When the oldest of `ready` came.
-    ready_since: Instant,
+    /// What is published first, and then the next: fresh readings and the backlog, or all in one.
+    lanes: Vec<Lane>,
+    /// The lane for which a fetch is under way.
+    fetching: Option<usize>,
     in_flight: BTreeMap<Token, InFlight>,
+    /// Whether anything was acknowledged: the connection works.
+    proven: bool,
+    /// Whether a suspect is in flight, which is alone then.
+    alone: bool,
+    /// Whether something is held back by the rate alone.
+    limited: bool,
 }
 
 #[derive(Debug)]
 struct InFlight {
-    ids: Vec<RangeInclusive<RecordId>>,
-    records: usize,
+    ids: Vec<ChunkId>,
+    readings: usize,
     bytes: usize,
     deadline: Instant,
 }
@@ -116,33 +131,24 @@ struct InFlight {
 /// The uplink's state and rules.
 #[derive(Debug)]
 pub(super) struct Core {
-    device: DeviceId,
-    topic_len: usize,
-    batch: BatchConfig,
-    ack_timeout: Duration,
+    rules: Rules,
     state: State,
     backoff: Backoff,
+    rate: Rate,
+    strikes: Strikes,
     draining: bool,
     last_token: Token,
     random: fastrand::Rng,
 }
 
 impl Core {
-    pub(super) fn new(
-        device: DeviceId,
-        topic_len: usize,
-        batch: BatchConfig,
-        ack_timeout: Duration,
-        seed: u64,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(rules: Rules, seed: u64, now: Instant) -> Self {
         Self {
-            device,
-            topic_len,
-            batch,
-            ack_timeout,
+            rate: Rate::new(rules.max_rate, now),
+            rules,
             state: State::Disconnected { retry_at: now },
             backoff: BACKOFF,
+            strikes: Strikes::default(),
             draining: false,
             last_token: Token(0),
             random: fastrand::Rng::with_seed(seed),
@@ -163,55 +169,58 @@ impl Core {
                 }
                 if online.in_flight.values().any(|one| now >= one.deadline) {
                     // Dropping the connection is the only lawful way to take a packet id back.
-                    let retry_at = self.retry_at(now);
-                    self.state = State::Disconnected { retry_at };
-                    return vec![Action::Abandon("an acknowledgement did not come in time")];
+                    self.rate.halve();
+                    actions.push(Action::Abandon("an acknowledgement did not come in time"));
+                    self.disconnected(now, &mut actions);
+                    return actions;
                 }
             }
-            (Event::Connected, State::Connecting) => {
+            (Event::Connected { last }, State::Connecting) => {
+                let lanes = if self.rules.fresh_first {
+                    vec![Lane::new(last, None, now), Lane::new(0, Some(last), now)]
+                } else {
+                    vec![Lane::new(0, None, now)]
+                };
                 self.state = State::Online(Online {
                     since: now,
-                    cursor: 0,
-                    fetching: false,
-                    more: true,
-                    ready: VecDeque::new(),
-                    ready_since: now,
+                    lanes,
+                    fetching: None,
                     in_flight: BTreeMap::new(),
+                    proven: false,
+                    alone: false,
+                    limited: false,
                 });
             }
             (Event::Lost, State::Connecting | State::Online(_)) => {
-                let retry_at = self.retry_at(now);
-                self.state = State::Disconnected { retry_at };
+                self.disconnected(now, &mut actions);
             }
             (Event::Acknowledged(token), State::Online(online)) => {
-                if let Some(InFlight { ids, records, bytes, .. }) = online.in_flight.remove(&token)
+                if let Some(InFlight { ids, readings, bytes, .. }) = online.in_flight.remove(&token)
                 {
-                    actions.push(Action::Remove { ids, records, bytes });
+                    online.proven = true;
+                    online.alone = false;
+                    self.strikes.clear(&ids);
+                    actions.push(Action::Remove { ids: ranges(ids), readings, bytes });
                 }
             }
-            (Event::Fetched(records), State::Online(online)) => {
-                online.fetching = false;
-                online.more |= records.len() >= FETCH;
-                if let Some(last) = records.last() {
-                    online.cursor = last.id;
-                    if online.ready.is_empty() {
-                        online.ready_since = now;
-                    }
+            (Event::Fetched(chunks), State::Online(online)) => {
+                if let Some(lane) = online.fetching.take() {
+                    let whole = chunks.len() >= FETCH;
+                    online.lanes[lane].take(now, chunks, whole);
                 }
-                online.ready.extend(records);
             }
-            (Event::Committed, State::Online(online)) => online.more = true,
+            (Event::Committed, State::Online(online)) => look_again(online),
             (Event::Drain, state) => {
                 self.draining = true;
                 // The news of the last commit may come after this.
                 if let State::Online(online) = state {
-                    online.more = true;
+                    look_again(online);
                 }
             }
             // Answers and news that belong to a connection that is gone.
             (
                 Event::Tick
-                | Event::Connected
+                | Event::Connected { .. }
                 | Event::Lost
                 | Event::Acknowledged(_)
                 | Event::Fetched(_)
@@ -230,10 +239,14 @@ impl Core {
             State::Connecting => None,
             State::Online(online) => {
                 let deadline = online.in_flight.values().map(|one| one.deadline).min();
-                let full = online.in_flight.len() >= WINDOW;
-                let age = (!full && !online.ready.is_empty())
-                    .then(|| online.ready_since + self.batch.age);
-                deadline.into_iter().chain(age).min()
+                // Only fresh readings wait for others; and for a place in the window nothing waits
+                // but an acknowledgement.
+                let fresh =
+                    online.lanes.first().and_then(|lane| lane.due_at(self.rules.filling.age));
+                let open = online.in_flight.len() < WINDOW && !online.alone;
+                let due = if online.limited { Some(self.rate.ready_at()) } else { fresh };
+                let due = due.filter(|_| open);
+                deadline.into_iter().chain(due).min()
             }
         }
     }
@@ -243,92 +256,111 @@ impl Core {
         match &self.state {
             State::Online(online) => {
                 self.draining
-                    && !online.more
-                    && !online.fetching
-                    && online.ready.is_empty()
+                    && online.fetching.is_none()
                     && online.in_flight.is_empty()
+                    && online.lanes.iter().all(Lane::is_empty)
+                    && !self.strikes.is_waiting()
             }
             State::Disconnected { .. } | State::Connecting => false,
         }
     }
 
-    fn retry_at(&mut self, now: Instant) -> Instant {
-        now + self.backoff.next(self.random.f64())
+    /// The connection has ended or did not come about.
+    fn disconnected(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if let State::Online(online) = &self.state {
+            let ids: BTreeSet<ChunkId> =
+                online.in_flight.values().flat_map(|one| one.ids.iter().copied()).collect();
+            let poison = self.strikes.ended(&ids, online.proven);
+            if !poison.is_empty() {
+                actions.push(Action::Bury { ids: ranges(poison) });
+            }
+        }
+        let retry_at = now + self.backoff.next(self.random.f64());
+        self.state = State::Disconnected { retry_at };
     }
 
     /// Publishes what is due, and fetches more where there is room for it.
     fn advance(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let State::Online(online) = &mut self.state else { return };
-        while online.in_flight.len() < WINDOW && !online.ready.is_empty() {
-            let due = self.draining || now >= online.ready_since + self.batch.age;
-            let Some(filled) =
-                fill(&mut online.ready, &self.device, self.topic_len, self.batch.bytes, due)
-            else {
+        online.limited = false;
+        while online.in_flight.len() < WINDOW && !online.alone {
+            // A suspect waits until nothing else is in flight, and until the connection has shown
+            // that it works; where there is nothing else to show it with, it goes as it is.
+            let suspect_next = self.strikes.is_waiting() && online.proven;
+            if suspect_next && !online.in_flight.is_empty() {
                 break;
+            }
+            if now < self.rate.ready_at() {
+                online.limited = true;
+                break;
+            }
+            let filling = &self.rules.filling;
+            let message = if suspect_next {
+                None
+            } else {
+                let strikes = &mut self.strikes;
+                let mut alone = |chunk| strikes.keep_back(chunk);
+                // The backlog (the second lane) has waited long enough.
+                (0..online.lanes.len()).find_map(|index| {
+                    let due = self.draining || index > 0;
+                    online.lanes[index].message(now, filling, due, &mut alone)
+                })
             };
+            let message = match message {
+                Some(message) => message,
+                None if online.in_flight.is_empty() => match self.strikes.next() {
+                    Some(chunk) => {
+                        online.alone = true;
+                        Message {
+                            ids: vec![chunk.id],
+                            readings: chunk.readings,
+                            payload: chunk.message,
+                        }
+                    }
+                    None => break,
+                },
+                None => break,
+            };
+            self.rate.take(now);
             self.last_token = Token(self.last_token.0 + 1);
             let in_flight = InFlight {
-                ids: filled.ids,
-                records: filled.records,
-                bytes: filled.payload.len() + self.topic_len,
-                deadline: now + self.ack_timeout,
+                bytes: message.payload.len() + filling.topic_len,
+                ids: message.ids,
+                readings: message.readings,
+                deadline: now + self.rules.ack_timeout,
             };
             online.in_flight.insert(self.last_token, in_flight);
-            actions.push(Action::Publish { token: self.last_token, payload: filled.payload });
-            online.ready_since = now;
+            actions.push(Action::Publish { token: self.last_token, payload: message.payload });
         }
-        if online.more && !online.fetching && online.ready.len() < FETCH {
-            online.fetching = true;
-            // A commit from now on may come too late for this fetch, and says so.
-            online.more = false;
-            actions.push(Action::Fetch { after: online.cursor, limit: FETCH });
+        if online.fetching.is_none() {
+            let wants = |lane: &Lane| lane.wants(FETCH);
+            if let Some((index, after)) = online
+                .lanes
+                .iter()
+                .enumerate()
+                .find_map(|(index, lane)| Some((index, wants(lane)?)))
+            {
+                online.lanes[index].asked();
+                online.fetching = Some(index);
+                actions.push(Action::Fetch { after, limit: FETCH });
+            }
         }
     }
 }
 
-struct Filled {
-    payload: Vec<u8>,
-    ids: Vec<RangeInclusive<RecordId>>,
-    records: usize,
+fn look_again(online: &mut Online) {
+    online.lanes.iter_mut().for_each(Lane::look_again);
 }
 
-/// Takes one message's worth of records. `None`, and nothing is taken, where they do not fill a
-/// message and none is due.
-fn fill(
-    ready: &mut VecDeque<Record>,
-    device: &DeviceId,
-    topic_len: usize,
-    budget: usize,
-    due: bool,
-) -> Option<Filled> {
-    let boot = ready.front()?.boot.clone();
-    let mut batch = BatchBuilder::new(device, &boot, topic_len, budget);
-    let mut full = false;
-    for record in &*ready {
-        // A message is of one boot: the next boot's readings close it.
-        let pushed =
-            if record.boot == boot { batch.push(&record.reading) } else { Err(PushError::Full) };
-        match pushed {
-            Ok(()) => {}
-            Err(PushError::Full) => {
-                full = true;
-                break;
-            }
-            Err(PushError::TooLarge { .. }) => {
-                unreachable!("the limits on names and counts keep a reading below 128 KiB")
-            }
+/// Neighbouring ids as ranges.
+fn ranges(mut ids: Vec<ChunkId>) -> Vec<RangeInclusive<ChunkId>> {
+    ids.sort_unstable();
+    let mut ranges: Vec<RangeInclusive<ChunkId>> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some(range) if *range.end() + 1 == id => *range = *range.start()..=id,
+            _ => ranges.push(id..=id),
         }
     }
-    if !full && !due {
-        return None;
-    }
-    let records = batch.readings();
-    let mut ids: Vec<RangeInclusive<RecordId>> = Vec::new();
-    for record in ready.drain(..records) {
-        match ids.last_mut() {
-            Some(range) if *range.end() + 1 == record.id => *range = *range.start()..=record.id,
-            _ => ids.push(record.id..=record.id),
-        }
-    }
-    Some(Filled { payload: batch.finish()?, ids, records })
+    ranges
 }

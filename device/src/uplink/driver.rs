@@ -1,6 +1,7 @@
 //! Does what [`super::core`] decides: owns the link, and feeds back what happens.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,10 +13,11 @@ use tidings_schema::Topic;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::core::{Action, Core, Event, Token};
+use super::core::{Action, Core, Event, Rules, Token};
+use super::lane::Filling;
 use super::mqtt::{Link, LinkEvent, Settings, Unacknowledged};
 use crate::config::{BatchConfig, MqttConfig};
-use crate::queue::{FetchError, Queue, Record};
+use crate::queue::{Chunk, ChunkId, FetchError, Queue, Shape};
 use crate::status::{Counters, add};
 
 /// What the uplink needs to know.
@@ -24,13 +26,23 @@ pub(crate) struct UplinkConfig {
     pub(crate) settings: Settings,
     pub(crate) batch: BatchConfig,
     pub(crate) ack_timeout: Duration,
+    pub(crate) max_rate: u32,
     pub(crate) topic: Topic,
 }
 
 impl UplinkConfig {
     pub(crate) fn new(settings: Settings, mqtt: &MqttConfig, batch: BatchConfig) -> Self {
         let topic = Topic::readings(&settings.device, mqtt.route);
-        Self { settings, batch, ack_timeout: mqtt.ack_timeout, topic }
+        Self { settings, batch, ack_timeout: mqtt.ack_timeout, max_rate: mqtt.max_rate, topic }
+    }
+
+    /// What the queue's rows must look like to be sent as they are.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            device: self.settings.device.clone(),
+            topic_len: self.topic.to_string().len(),
+            budget: self.batch.bytes,
+        }
     }
 }
 
@@ -44,14 +56,18 @@ pub(crate) async fn run(
 ) {
     let topic = config.topic.to_string();
     let seed = fastrand::u64(..);
-    let mut core = Core::new(
-        config.settings.device.clone(),
-        topic.len(),
-        config.batch,
-        config.ack_timeout,
-        seed,
-        Instant::now(),
-    );
+    let rules = Rules {
+        filling: Filling {
+            device: config.settings.device.clone(),
+            topic_len: topic.len(),
+            bytes: config.batch.bytes,
+            age: config.batch.age,
+        },
+        ack_timeout: config.ack_timeout,
+        max_rate: config.max_rate,
+        fresh_first: config.batch.fresh_first,
+    };
+    let mut core = Core::new(rules, seed, Instant::now());
     let mut driver = Driver {
         settings: config.settings,
         topic,
@@ -100,7 +116,7 @@ async fn until(then: Option<Instant>) {
 
 type Acknowledgement =
     std::pin::Pin<Box<dyn Future<Output = (Token, Result<(), Unacknowledged>)> + Send>>;
-type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Record>, FetchError>> + Send>>;
+type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Chunk>, FetchError>> + Send>>;
 
 struct Driver {
     settings: Settings,
@@ -125,8 +141,9 @@ impl Driver {
                 self.fetch = Some(Box::pin(async move { queue.fetch(after, limit).await }));
             }
             Action::Publish { token, payload } => self.publish(token, payload),
-            Action::Remove { ids, records, bytes } => {
-                add(&self.counters.acknowledged, records);
+            Action::Bury { ids } => self.bury(ids).await,
+            Action::Remove { ids, readings, bytes } => {
+                add(&self.counters.acknowledged, readings);
                 add(&self.counters.messages, 1);
                 add(&self.counters.bytes, bytes);
                 if self.requests.remove(ids).await.is_err() {
@@ -135,6 +152,16 @@ impl Driver {
                     );
                 }
             }
+        }
+    }
+
+    async fn bury(&self, ids: Vec<RangeInclusive<ChunkId>>) {
+        tracing::error!(
+            rows = ?ids,
+            "a message breaks every connection that it is sent on, and is put among the dead letters"
+        );
+        if self.requests.bury(ids).await.is_err() {
+            tracing::error!("the queue is closed, so the message will be tried again");
         }
     }
 
@@ -170,7 +197,7 @@ impl Driver {
                         add(&self.counters.connections, 1);
                         self.counters.online.store(true, Ordering::Relaxed);
                         tracing::info!(endpoint = self.settings.endpoint, port = self.settings.port, "connected");
-                        return Event::Connected;
+                        return Event::Connected { last: self.requests.last() };
                     }
                     LinkEvent::Message { topic, .. } => tracing::debug!(topic, "message"),
                     LinkEvent::Closed(error) => {

@@ -1,12 +1,17 @@
 //! From the queue to the broker.
 //!
 //! [`core`] decides: it takes what happened and the time, and says what to do. [`driver`] does it.
-//! [`mqtt`] alone knows the MQTT client, [`tls`] the certificates, [`backoff`] how long to wait.
+//! Its parts: [`lane`] fills messages, [`rate`] spaces them, [`strikes`] finds what breaks
+//! connections, [`backoff`] says how long to wait. [`mqtt`] alone knows the MQTT client, [`tls`] the
+//! certificates.
 
 pub mod backoff;
 mod core;
 mod driver;
+mod lane;
 pub mod mqtt;
+mod rate;
+mod strikes;
 pub mod tls;
 
 pub(crate) use driver::{UplinkConfig, run};

@@ -115,13 +115,10 @@ mod tests {
                 .map(|(boot, seq)| {
                     let (sensor, boot, seq) = name(boot, *seq);
                     let outcome = Outcome::Failed(Fault::Timeout);
-                    Record {
-                        id: 1,
-                        boot,
-                        reading: Reading { sensor, at: UnixMillis::MIN, seq, outcome },
-                    }
+                    Record { boot, reading: Reading { sensor, at: UnixMillis::MIN, seq, outcome } }
                 })
                 .collect(),
+            ..Inspection::default()
         }
     }
 

@@ -112,8 +112,8 @@ fn lines(snapshot: &Snapshot, rates: &VecDeque<u64>) -> Vec<String> {
     let link = if agent.online { "connected" } else { "not connected" };
     let mut lines = vec![
         format!(
-            "  sampled      {:>8}   {:.1} readings/s  {}",
-            agent.accepted + agent.refused,
+            "  accepted     {:>8}   {:.1} readings/s  {}",
+            agent.accepted,
             per_second(rates),
             bars(rates)
         ),

@@ -28,7 +28,7 @@ pub enum PushError {
 }
 
 /// A message in the making.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BatchBuilder {
     head: String,
     t0: Option<UnixMillis>,
@@ -38,7 +38,7 @@ pub struct BatchBuilder {
 }
 
 /// The readings of one sensor with the same quantities and units.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Series {
     head: String,
     sensor: crate::ids::SensorId,

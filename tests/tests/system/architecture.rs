@@ -73,18 +73,12 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn one_file_knows_each_foreign_client() {
+fn one_place_knows_each_foreign_client() {
     for (client, files) in [
         ("rumqttc::", ["device/src/uplink/mqtt.rs"].as_slice()),
         (
             "rusqlite::",
-            [
-                "device/src/queue/store.rs",
-                "device/src/queue/tests.rs",
-                "infra/src/cloud/invoker.rs",
-                "infra/src/trouble.rs",
-            ]
-            .as_slice(),
+            ["device/src/queue", "infra/src/cloud/invoker.rs", "infra/src/trouble.rs"].as_slice(),
         ),
         (
             "aws_sdk_dynamodb::",
@@ -106,7 +100,8 @@ fn one_file_knows_each_foreign_client() {
             let knows = text
                 .lines()
                 .any(|line| line.contains(client) && !line.trim_start().starts_with("//"));
-            let may = files.iter().any(|file| Path::new(file) == path);
+            // A folder stands for its files.
+            let may = files.iter().any(|file| path.starts_with(file));
             let is_this = path.ends_with("system/architecture.rs");
             assert!(!knows || may || is_this, "{} must not know {client}", path.display());
         }
