@@ -39,8 +39,8 @@ pub struct QueueConfig {
     pub path: PathBuf,
     /// How much it may hold.
     pub limits: Limits,
-    /// The longest time that a reading waits in memory for others to be committed with it: the most
-    /// that a power cut can take.
+    /// The longest that an unacknowledged reading is in memory alone: the most that a power cut can
+    /// take. What is acknowledged before is never written to the disk.
     pub commit: Duration,
 }
 

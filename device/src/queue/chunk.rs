@@ -1,10 +1,11 @@
 //! A row of the queue: some readings of one boot, encoded as one message of the wire. Pure.
 //!
-//! What is committed together is packed together, so that the disk is written once for many
-//! readings, and a full row can be published as it is. The wire's format on disk is one that is
+//! Readings are packed as they come, so that the disk is written once for many of them, and a row
+//! can be published as it is. The wire's format on disk is one that is
 //! frozen, held by golden files, and readable with `sqlite3`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidings_schema::wire::batch::{BatchBuilder, PushError};
 use tidings_schema::{BootId, DeviceId, Outcome, Reading, SensorId, Seq, UnixMillis};
@@ -45,9 +46,11 @@ pub struct Shape {
     pub topic_len: usize,
     /// Bytes that a message may have, topic included.
     pub budget: usize,
+    /// The longest that a reading waits for others to share its message.
+    pub age: Duration,
 }
 
-/// A row to be.
+/// A row without its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Packed {
     pub(super) readings: usize,
@@ -63,20 +66,14 @@ pub(super) struct Count {
     pub(super) first_at: UnixMillis,
 }
 
-/// Samples as rows, and what they add to the counts.
-#[derive(Debug, Default)]
-pub(super) struct Pack {
-    pub(super) chunks: Vec<Packed>,
-    pub(super) counts: BTreeMap<SensorId, Count>,
-    /// Samples that no message can carry. The limits on names and counts rule it out.
-    pub(super) too_large: usize,
-}
-
-impl Pack {
-    /// How many readings there are.
-    pub(super) fn readings(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.readings).sum()
-    }
+/// What came of a sample.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pushed {
+    /// The row that was full before it.
+    pub(super) full: Option<Packed>,
+    /// Whether it has a number now. Otherwise no message can carry it, which the limits on names and
+    /// counts rule out.
+    pub(super) numbered: bool,
 }
 
 /// Gives samples their numbers and packs them.
@@ -84,72 +81,54 @@ impl Pack {
 pub(super) struct Packer {
     shape: Shape,
     boot: BootId,
-    accepted: BTreeMap<SensorId, u64>,
+    next: BTreeMap<SensorId, u64>,
+    open: BatchBuilder,
+    newest: UnixMillis,
 }
 
 impl Packer {
-    /// For a boot that has accepted nothing yet.
+    /// For a boot that has given no numbers yet.
     pub(super) fn new(shape: Shape, boot: BootId) -> Self {
-        Self { shape, boot, accepted: BTreeMap::new() }
+        let open = batch(&shape, &boot);
+        Self { shape, boot, next: BTreeMap::new(), open, newest: UnixMillis::MIN }
     }
 
-    /// Packs samples under the next numbers. They are not used up before [`Packer::accept`]: what
-    /// could not be committed leaves no gap.
-    pub(super) fn pack(&self, samples: &[Sample]) -> Pack {
-        let mut pack = Pack::default();
-        let mut batch = self.batch();
-        let mut newest = UnixMillis::MIN;
-        for sample in samples {
-            let before = self.accepted.get(&sample.sensor).copied().unwrap_or(0);
-            let here = pack.counts.get(&sample.sensor).map_or(0, |count| count.readings);
-            let Ok(seq) = Seq::try_from(before + here) else {
-                pack.too_large += 1;
-                continue;
-            };
-            let reading = Reading {
-                sensor: sample.sensor.clone(),
-                at: sample.at,
-                seq,
-                outcome: sample.outcome.clone(),
-            };
-            let mut pushed = batch.push(&reading);
-            if pushed == Err(PushError::Full) {
-                pack.chunks.extend(finish(std::mem::replace(&mut batch, self.batch()), newest));
-                newest = UnixMillis::MIN;
-                pushed = batch.push(&reading);
-            }
-            if pushed.is_err() {
-                pack.too_large += 1;
-                continue;
-            }
-            newest = newest.max(sample.at);
-            let count = pack
-                .counts
-                .entry(sample.sensor.clone())
-                .or_insert(Count { readings: 0, first_at: sample.at });
-            count.readings += 1;
-            count.first_at = count.first_at.min(sample.at);
+    /// How many samples wait.
+    pub(super) fn len(&self) -> usize {
+        self.open.readings()
+    }
+
+    /// Gives a sample the next number of its sensor, and packs it.
+    pub(super) fn push(&mut self, sample: Sample) -> Pushed {
+        let mut done = Pushed::default();
+        let next = self.next.entry(sample.sensor.clone()).or_default();
+        let Ok(seq) = Seq::try_from(*next) else { return done };
+        let reading =
+            Reading { sensor: sample.sensor, at: sample.at, seq, outcome: sample.outcome };
+        let mut pushed = self.open.push(&reading);
+        if pushed == Err(PushError::Full) {
+            done.full = self.close();
+            pushed = self.open.push(&reading);
         }
-        pack.chunks.extend(finish(batch, newest));
-        pack
-    }
-
-    /// The numbers of this pack are used.
-    pub(super) fn accept(&mut self, pack: &Pack) {
-        for (sensor, count) in &pack.counts {
-            *self.accepted.entry(sensor.clone()).or_default() += count.readings;
+        if pushed.is_ok() {
+            done.numbered = true;
+            self.newest = self.newest.max(reading.at);
+            *self.next.entry(reading.sensor).or_default() += 1;
         }
+        done
     }
 
-    fn batch(&self) -> BatchBuilder {
-        let Shape { device, topic_len, budget } = &self.shape;
-        BatchBuilder::new(device, &self.boot, *topic_len, *budget)
+    /// What waits, as a row.
+    pub(super) fn close(&mut self) -> Option<Packed> {
+        let open = std::mem::replace(&mut self.open, batch(&self.shape, &self.boot));
+        let newest = std::mem::replace(&mut self.newest, UnixMillis::MIN);
+        let readings = open.readings();
+        open.finish().map(|message| Packed { readings, newest, message })
     }
 }
 
-fn finish(batch: BatchBuilder, newest: UnixMillis) -> Option<Packed> {
-    let readings = batch.readings();
-    batch.finish().map(|message| Packed { readings, newest, message })
+fn batch(shape: &Shape, boot: &BootId) -> BatchBuilder {
+    BatchBuilder::new(&shape.device, boot, shape.topic_len, shape.budget)
 }
 
 /// What stands beside a row so that damage shows: over boot and message.

@@ -14,17 +14,17 @@ use super::store::{Boot, READINGS};
 /// Dead letters that are kept; older ones make room.
 const DEAD_KEPT: i64 = 256;
 
-/// The boot under which `accepted` counts the readings of all boots: how many a damaged file has
-/// lost can be told from it. It stands beside the other counts so that a commit touches one page.
+/// The boot under which `accepted` counts the readings that ever came to the disk: how many a damaged
+/// file has lost can be told from it. It stands beside the other counts so that a commit touches one page.
 pub(super) const TOTAL_BOOT: i64 = 0;
 
 /// What one transaction is to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Commit<'a> {
-    /// Rows to accept, under these ids.
+    /// Rows to keep, under these ids.
     pub(super) chunks: &'a [(ChunkId, Packed)],
-    /// What they add to the counts of the boot.
-    pub(super) counts: Option<&'a BTreeMap<SensorId, Count>>,
+    /// What is added to the counts of the boot.
+    pub(super) counts: &'a BTreeMap<SensorId, Count>,
     /// Rows to remove.
     pub(super) removals: &'a [RangeInclusive<ChunkId>],
     /// Rows to put among the dead letters, and why: they count as lost.
@@ -38,11 +38,9 @@ pub(super) struct Commit<'a> {
 /// What one transaction did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Committed {
-    /// Whether the new rows were taken; otherwise they are among the losses.
-    pub(super) taken: bool,
     /// Readings that were dropped, those of [`Commit::losses`] left out.
     pub(super) losses: Losses,
-    /// Readings in the rows that were removed or dropped.
+    /// Readings in the rows that were removed or dropped, those that were not taken included.
     pub(super) gone: u64,
 }
 
@@ -59,14 +57,15 @@ impl Commit<'_> {
         bury(transaction, self.dead, &mut done)?;
         expire(transaction, self.expired, &mut done)?;
         let made = room.make(transaction, self.chunks.iter().map(|(_, chunk)| chunk))?;
-        done.taken = made.enough;
         done.gone += made.losses.total();
         done.losses.extend(&made.losses);
+        count(transaction, boot, self.counts)?;
         if made.enough {
-            insert(transaction, boot, self)?;
+            insert(transaction, boot, self.chunks)?;
         } else {
-            let refused = self.chunks.iter().map(|(_, chunk)| chunk.readings as u64).sum();
+            let refused: u64 = self.chunks.iter().map(|(_, chunk)| chunk.readings as u64).sum();
             done.losses.add(Loss::Newest, refused);
+            done.gone += refused;
         }
         for (reason, readings) in self.losses.iter().chain(done.losses.iter()) {
             transaction
@@ -144,34 +143,49 @@ fn expire(
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, boot: &Boot, commit: &Commit<'_>) -> rusqlite::Result<()> {
+const COUNT: &str = "INSERT INTO accepted (boot, sensor, count, first_at) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT DO UPDATE SET count = count + ?3, first_at = min(first_at, ?4)
+     RETURNING count";
+
+/// Adds to the counts of a boot.
+fn count(
+    transaction: &Transaction<'_>,
+    boot: &Boot,
+    counts: &BTreeMap<SensorId, Count>,
+) -> rusqlite::Result<()> {
+    let mut count = transaction.prepare_cached(COUNT)?;
+    for (sensor, one) in counts {
+        let readings = i64::try_from(one.readings).unwrap_or(i64::MAX);
+        let values = params![boot.id, sensor.as_str(), readings, one.first_at.get()];
+        count.query_row(values, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    boot: &Boot,
+    chunks: &[(ChunkId, Packed)],
+) -> rusqlite::Result<()> {
+    if chunks.is_empty() {
+        return Ok(());
+    }
     let mut insert = transaction.prepare_cached(
         "INSERT INTO chunk (id, boot, readings, upto, newest, checksum, message)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    if commit.chunks.is_empty() && commit.counts.is_none_or(BTreeMap::is_empty) {
-        return Ok(());
-    }
-    let mut count = transaction.prepare_cached(
-        "INSERT INTO accepted (boot, sensor, count, first_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET count = count + ?3, first_at = min(first_at, ?4)
-         RETURNING count",
-    )?;
-    let all: usize = commit.chunks.iter().map(|(_, chunk)| chunk.readings).sum();
+    let all: usize = chunks.iter().map(|(_, chunk)| chunk.readings).sum();
     let all = i64::try_from(all).unwrap_or(i64::MAX);
-    let total: i64 = count.query_row(params![TOTAL_BOOT, "", all, 0], |row| row.get(0))?;
+    let total: i64 = transaction
+        .prepare_cached(COUNT)?
+        .query_row(params![TOTAL_BOOT, "", all, 0], |row| row.get(0))?;
     let mut upto = total - all;
-    for (id, chunk) in commit.chunks {
+    for (id, chunk) in chunks {
         let readings = i64::try_from(chunk.readings).unwrap_or(i64::MAX);
         upto += readings;
         let checksum = checksum(boot.name.as_str(), &chunk.message);
         let newest = chunk.newest.get();
         insert.execute(params![id, boot.id, readings, upto, newest, checksum, chunk.message])?;
-    }
-    for (sensor, one) in commit.counts.into_iter().flatten() {
-        let readings = i64::try_from(one.readings).unwrap_or(i64::MAX);
-        let values = params![boot.id, sensor.as_str(), readings, one.first_at.get()];
-        count.query_row(values, |_| Ok(()))?;
     }
     Ok(())
 }

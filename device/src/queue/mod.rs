@@ -3,23 +3,26 @@
 //!
 //! # Contract
 //!
-//! - A reading is **accepted** once its transaction is committed. From then on it is in the queue
-//!   until it is removed, which the uplink does on the PUBACK of the reading's own publish, or until
-//!   it is lost for one of the reasons of [`Loss`], each of which is counted in the same transaction.
-//! - Readings that wait in memory for the next commit (at most
-//!   [`crate::config::QueueConfig::commit`]) are what a power cut can take. They are not accepted.
+//! - A reading is packed into a row in memory as it comes. A row is **kept** once it is on the disk:
+//!   when it has been in memory for [`crate::config::QueueConfig::commit`] without being acknowledged,
+//!   or together with others that have. What is acknowledged before is never written. So a power cut
+//!   takes at most that time's unacknowledged readings, and a device that is online spares its card.
+//! - A kept row is in the queue until it is removed, which the uplink does on the PUBACK of the row's
+//!   own publish, or until it is lost for one of the reasons of [`Loss`], each of which is counted in
+//!   the same transaction.
 //! - Removals are committed in groups too. A crash in between sends those readings again, under
 //!   the same key, which the table shows once.
-//! - The count of accepted readings of each sensor changes in the same transaction as the readings
-//!   themselves, so the two cannot disagree; sequence numbers are that count, hence without gaps.
+//! - The count of a sensor's readings changes in the same transaction as the rows themselves: what
+//!   the disk counts is on it, was acknowledged, or is counted as lost. Sequence numbers are that
+//!   count, hence without gaps.
 //! - One process per queue: the database is locked exclusively while it is open.
 //! - The file does not grow beyond its limit (the log beside it takes at most some 2 MB more). What
 //!   happens to readings beyond is the operator's choice ([`WhenFull`]).
 //! - Every row has a checksum. A damaged row is put among the dead letters; a damaged file is set
 //!   aside, what can be read of it goes on in a new one, and what is missing is counted (at the
 //!   most: some of it may have been acknowledged).
-//! - While the disk is full, read-only or failing, readings wait in memory, loudly; they are accepted
-//!   when the disk takes them again.
+//! - While the disk is full, read-only or failing, readings wait in memory, loudly and within a limit,
+//!   and go to the disk when it takes them again.
 //!
 //! # Assumed of the disk
 //!

@@ -1,12 +1,10 @@
 //! The thread that owns the database, and the handle by which others ask it.
 //!
-//! Samples and removals are gathered and committed together: when `commit` has passed since the
-//! first of them came, when someone asks for what was gathered, or at the end.
+//! What is done, and when, is decided in [`super::task`].
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tidings_schema::BootId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,15 +28,12 @@ enum Request {
 /// Requests on their way to the owner. At one sample each it is some seconds of a busy agent.
 const CAPACITY: usize = 1024;
 
-/// Samples that are committed at once at the latest, whatever the clock says.
-const GROUP: usize = 4096;
-
 /// The handle to the queue. Clones talk to the same owner; it ends when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Queue {
     requests: mpsc::Sender<Request>,
-    /// The last row that was committed: who waits for more to send watches it.
-    commits: watch::Receiver<ChunkId>,
+    /// The last row that there is: who waits for more to send watches it.
+    last: watch::Receiver<ChunkId>,
 }
 
 /// The owner's thread, to be joined at the end.
@@ -57,18 +52,17 @@ impl Queue {
         boot: &BootId,
         counters: Arc<Counters>,
     ) -> Result<(Self, Owner), QueueError> {
-        let task = Task::open(config.clone(), shape, boot, counters)?;
-        let commits = task.watch();
+        let task = Task::open(config.clone(), shape, boot, counters, Instant::now())?;
+        let last = task.watch();
         let (requests, inbox) = mpsc::channel(CAPACITY);
-        let commit = config.commit;
         let thread = std::thread::Builder::new()
             .name("queue".to_owned())
-            .spawn(move || run(task, inbox, commit))
+            .spawn(move || run(task, inbox))
             .map_err(QueueError::Thread)?;
-        Ok((Self { requests, commits }, Owner(thread)))
+        Ok((Self { requests, last }, Owner(thread)))
     }
 
-    /// Hands over a sample. It is accepted at the next commit.
+    /// Hands over a sample.
     ///
     /// # Errors
     /// When the owner has ended.
@@ -103,7 +97,7 @@ impl Queue {
         self.requests.send(Request::Bury(ids)).await.map_err(|_| Closed)
     }
 
-    /// Commits what was gathered, and returns when it is durable.
+    /// Writes everything to the disk, and returns when it is durable.
     ///
     /// # Errors
     /// When the owner has ended.
@@ -113,18 +107,18 @@ impl Queue {
         done.await.map_err(|_| Closed)
     }
 
-    /// The last row that was committed, or that waited when the queue was opened.
+    /// The last row that there is.
     #[must_use]
     pub fn last(&self) -> ChunkId {
-        *self.commits.borrow()
+        *self.last.borrow()
     }
 
-    /// Waits until new samples were committed since the last call.
+    /// Waits until there are new rows since the last call.
     ///
     /// # Errors
     /// When the owner has ended.
-    pub async fn committed(&mut self) -> Result<(), Closed> {
-        self.commits.changed().await.map_err(|_| Closed)
+    pub async fn changed(&mut self) -> Result<(), Closed> {
+        self.last.changed().await.map_err(|_| Closed)
     }
 }
 
@@ -153,7 +147,7 @@ pub enum FetchError {
     Queue(#[from] QueueError),
 }
 
-fn run(mut task: Task, mut inbox: mpsc::Receiver<Request>, commit: Duration) {
+fn run(mut task: Task, mut inbox: mpsc::Receiver<Request>) {
     // The owner waits on a channel with a limit: a runtime of its own, without I/O, has the timer
     // for it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -162,48 +156,36 @@ fn run(mut task: Task, mut inbox: mpsc::Receiver<Request>, commit: Duration) {
         return;
     };
     runtime.block_on(async {
-        let mut due: Option<Instant> = None;
         loop {
-            let request = match due {
+            let request = match task.due() {
                 Some(due) => tokio::time::timeout_at(due, inbox.recv()).await,
                 None => Ok(inbox.recv().await),
             };
-            let mut committed = false;
+            let now = Instant::now();
             match request {
-                Ok(Some(request)) => serve(&mut task, request),
+                Ok(Some(request)) => serve(&mut task, request, now),
                 Ok(None) => break,
-                Err(_) => {
-                    task.commit(Instant::now());
-                    committed = true;
-                }
+                Err(_) => {}
             }
-            if task.gathered() >= GROUP {
-                task.commit(Instant::now());
-                committed = true;
-            }
-            // While the disk fails something is always left to be committed.
-            due = match (task.is_settled(), due) {
-                (true, _) => None,
-                (false, Some(due)) if !committed => Some(due),
-                (false, _) => Some(Instant::now() + commit),
-            };
+            // Also where requests come so fast that no wait ever ends.
+            task.tick(now);
         }
         task.commit(Instant::now());
     });
 }
 
-fn serve(task: &mut Task, request: Request) {
+fn serve(task: &mut Task, request: Request, now: Instant) {
     match request {
-        Request::Append(sample) => task.append(sample),
-        Request::Remove(ranges) => task.remove(ranges),
-        Request::Bury(ranges) => task.bury(ranges.into_iter().flatten(), Loss::Poison),
+        Request::Append(sample) => task.append(sample, now),
+        Request::Remove(ranges) => task.remove(ranges, now),
+        Request::Bury(ranges) => task.bury(ranges.into_iter().flatten(), Loss::Poison, now),
         Request::Fetch { after, limit, reply } => {
-            let chunks = task.fetch(after, limit, Instant::now());
+            let chunks = task.fetch(after, limit, now);
             // Whoever asked may have gone: then nobody needs the answer.
             reply.send(chunks).ok();
         }
         Request::Flush(reply) => {
-            task.commit(Instant::now());
+            task.commit(now);
             reply.send(()).ok();
         }
     }

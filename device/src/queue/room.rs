@@ -34,10 +34,10 @@ pub struct Limits {
 }
 
 /// Pages above the limit: removing and counting needs some, also when the queue is full.
-const RESERVE_PAGES: u64 = 64;
+const RESERVE_PAGES: u64 = 128;
 
 /// Pages that a commit needs beside those of its rows.
-const OVERHEAD_PAGES: u64 = 8;
+const OVERHEAD_PAGES: u64 = 16;
 
 /// Bytes of a row beside its message.
 const ROW_BYTES: u64 = 64;

@@ -1,5 +1,5 @@
-//! What the owner of the queue does with what it is given: commits it to the disk, or keeps it in
-//! memory for as long as the disk fails. No threads; the time is given.
+//! What the owner of the queue does with what it is given: packs it in memory, and writes to the disk
+//! what has not been acknowledged before long. No threads; the time is given.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,7 +15,6 @@ use super::chunk::{Chunk, ChunkId, Count, Packed, Packer, Sample, Shape};
 use super::commit::{Commit, Committed};
 use super::error::QueueError;
 use super::loss::{Loss, Losses};
-use super::room::{Limits, WhenFull};
 use super::salvage;
 use super::store::{Boot, Store};
 use crate::clock;
@@ -23,48 +22,46 @@ use crate::config::QueueConfig;
 use crate::status::{Counters, add};
 use crate::terminal::causes;
 
+/// Bytes in memory at which they are written to the disk, however young they are.
+const EARLY_BYTES: usize = 1024 * 1024;
+
 /// Bytes that may wait in memory while the disk fails.
-const MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// The wait before a disk that could not even be opened is tried again.
-const RETRY: Duration = Duration::from_secs(30);
+/// The longest that a removal waits for others. A crash before sends those readings again, which is
+/// harmless and yet is not to be much.
+const REMOVE_WITHIN: Duration = Duration::from_secs(2);
 
-/// One database and our boot in it.
-#[derive(Debug)]
-struct Place {
-    store: Store,
-    boot: Boot,
-}
-
-impl Place {
-    fn new(mut store: Store, boot: &BootId) -> Result<Self, QueueError> {
-        Ok(Self { boot: store.begin_boot(boot)?, store })
-    }
-
-    fn commit(&mut self, commit: &Commit<'_>) -> Result<Committed, QueueError> {
-        self.store.commit(&self.boot, commit)
-    }
-}
+/// The wait before a disk that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The owner's state.
 #[derive(Debug)]
 pub(super) struct Task {
     config: QueueConfig,
+    /// The longest that a sample waits for others to share its row.
+    age: Duration,
     boot: BootId,
     packer: Packer,
+    packing_since: Option<Instant>,
     next_id: ChunkId,
-    disk: Option<Place>,
+    /// Rows that are in memory alone, and when they came there.
+    memory: BTreeMap<ChunkId, (Packed, Instant)>,
+    memory_bytes: usize,
+    /// What was accepted since the disk was told.
+    counts: BTreeMap<SensorId, Count>,
+    disk: Option<(Store, Boot)>,
+    /// The disk failed, and is tried again then.
     retry_at: Option<Instant>,
-    /// What the disk did not take, and the counts that it will have to take with it.
-    memory: Option<(Place, BTreeMap<SensorId, Count>)>,
-    counters: Arc<Counters>,
-    /// The last row that was committed.
-    commits: watch::Sender<ChunkId>,
-    samples: Vec<Sample>,
     removals: Vec<RangeInclusive<ChunkId>>,
     dead: Vec<(ChunkId, Loss)>,
     /// Losses that the disk has not counted yet.
     losses: Losses,
+    /// When the oldest of these three came.
+    news_since: Option<Instant>,
+    counters: Arc<Counters>,
+    /// The last row that there is.
+    last: watch::Sender<ChunkId>,
 }
 
 impl Task {
@@ -75,62 +72,114 @@ impl Task {
         shape: Shape,
         boot: &BootId,
         counters: Arc<Counters>,
+        now: Instant,
     ) -> Result<Self, QueueError> {
         let mut task = Self {
+            config,
+            age: shape.age,
             packer: Packer::new(shape, boot.clone()),
+            packing_since: None,
             boot: boot.clone(),
             next_id: 1,
+            memory: BTreeMap::new(),
+            memory_bytes: 0,
+            counts: BTreeMap::new(),
             disk: None,
             retry_at: None,
-            memory: None,
-            counters,
-            commits: watch::Sender::new(0),
-            samples: Vec::new(),
             removals: Vec::new(),
             dead: Vec::new(),
             losses: Losses::default(),
-            config,
+            news_since: None,
+            counters,
+            last: watch::Sender::new(0),
         };
         match task.open_disk() {
             Ok(()) => {}
-            Err(error) if error.is_of_the_disk() => task.degrade(&causes(&error, ": "))?,
+            Err(error) if error.is_of_the_disk() => task.degrade(&error, now),
             Err(error) => return Err(error),
         }
         Ok(task)
     }
 
-    /// To be told of commits.
+    /// To be told of new rows.
     pub(super) fn watch(&self) -> watch::Receiver<ChunkId> {
-        self.commits.subscribe()
+        self.last.subscribe()
     }
 
-    /// Whether there is nothing to commit, and nothing to try again.
-    pub(super) fn is_settled(&self) -> bool {
-        self.is_clean() && self.memory.is_none()
+    /// When [`Task::tick`] has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let pack = self.packing_since.map(|since| since + self.age);
+        pack.into_iter().chain(self.commit_due()).min()
     }
 
-    fn is_clean(&self) -> bool {
-        self.samples.is_empty()
-            && self.removals.is_empty()
-            && self.dead.is_empty()
-            && self.losses.is_empty()
+    fn commit_due(&self) -> Option<Instant> {
+        // A disk that failed is tried again, whether or not there is something for it.
+        if self.retry_at.is_some() {
+            return self.retry_at;
+        }
+        let oldest = self.memory.first_key_value().map(|(_, (_, since))| *since);
+        let oldest = oldest.into_iter().chain(self.packing_since).min();
+        let patience =
+            if self.memory_bytes >= EARLY_BYTES { Duration::ZERO } else { self.config.commit };
+        let write = oldest.map(|oldest| oldest + patience);
+        let remove = self.news_since.map(|since| since + REMOVE_WITHIN.min(self.config.commit));
+        write.into_iter().chain(remove).min()
     }
 
-    /// How many samples are gathered.
-    pub(super) fn gathered(&self) -> usize {
-        self.samples.len()
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.packing_since.is_some_and(|since| now >= since + self.age) {
+            self.pack(now);
+        }
+        if self.commit_due().is_some_and(|due| now >= due) {
+            self.commit(now);
+        }
     }
 
-    pub(super) fn append(&mut self, sample: Sample) {
-        self.samples.push(sample);
+    /// Accepts a sample.
+    pub(super) fn append(&mut self, sample: Sample, now: Instant) {
+        let (sensor, at) = (sample.sensor.clone(), sample.at);
+        let pushed = self.packer.push(sample);
+        if let Some(row) = pushed.full {
+            self.packing_since = None;
+            self.keep(row, now);
+        }
+        if pushed.numbered {
+            self.packing_since.get_or_insert(now);
+            add(&self.counters.accepted, 1);
+            add(&self.counters.waiting, 1);
+            let count = self.counts.entry(sensor).or_insert(Count { readings: 0, first_at: at });
+            count.readings += 1;
+            count.first_at = count.first_at.min(at);
+        } else {
+            self.lose(Loss::TooLarge, 1, now);
+        }
     }
 
-    pub(super) fn remove(&mut self, ranges: Vec<RangeInclusive<ChunkId>>) {
-        self.removals.extend(ranges);
+    /// Removes rows that were acknowledged: at once from memory, and with the next commit from the
+    /// disk.
+    pub(super) fn remove(&mut self, ranges: Vec<RangeInclusive<ChunkId>>, now: Instant) {
+        for range in ranges {
+            let here: Vec<ChunkId> = self.memory.range(range.clone()).map(|(id, _)| *id).collect();
+            for id in &here {
+                self.forget(*id);
+            }
+            if (here.len() as u64) < range.end().abs_diff(*range.start()) + 1 {
+                self.removals.push(range);
+                self.news_since.get_or_insert(now);
+            }
+        }
     }
 
-    pub(super) fn bury(&mut self, ids: impl IntoIterator<Item = ChunkId>, reason: Loss) {
+    /// Puts rows among the dead letters, with the next commit.
+    pub(super) fn bury(
+        &mut self,
+        ids: impl IntoIterator<Item = ChunkId>,
+        reason: Loss,
+        now: Instant,
+    ) {
         self.dead.extend(ids.into_iter().map(|id| (id, reason)));
+        self.news_since.get_or_insert(now);
     }
 
     /// Up to `limit` rows after `after`, oldest first.
@@ -140,220 +189,138 @@ impl Task {
         limit: usize,
         now: Instant,
     ) -> Result<Vec<Chunk>, QueueError> {
-        // Removals first: what was acknowledged must not be fetched again.
-        if !self.removals.is_empty() || !self.dead.is_empty() {
+        if !self.dead.is_empty() {
+            // They are on their way, and must not be sent again.
             self.commit(now);
         }
-        let mut chunks = Vec::new();
-        let mut damaged = Vec::new();
-        if let Some(disk) = &self.disk {
-            match disk.store.fetch(after, limit) {
-                Ok(fetched) => {
-                    chunks = fetched.chunks;
-                    damaged = fetched.damaged;
-                }
+        let mut fetched = match &self.disk {
+            Some((store, _)) => match store.fetch(after, limit) {
                 Err(error @ QueueError::Damaged { .. }) => {
                     self.set_aside(&error)?;
                     return self.fetch(after, limit, now);
                 }
-                Err(error) => return Err(error),
+                result => result?,
+            },
+            None => super::store::Fetched::default(),
+        };
+        // Ids are of one count, and a row comes to the disk before those that come after it, or
+        // stays in memory beside them while the disk fails.
+        fetched.chunks.extend(self.memory.range(after + 1..).take(limit).map(|(id, (row, _))| {
+            Chunk {
+                id: *id,
+                boot: self.boot.clone(),
+                readings: row.readings,
+                message: row.message.clone(),
             }
-        }
-        if let Some((memory, _)) = &self.memory {
-            // Ids are of one count, so those of both places sort together.
-            chunks.extend(memory.store.fetch(after, limit)?.chunks);
-            chunks.sort_unstable_by_key(|chunk| chunk.id);
-            chunks.truncate(limit);
-        }
-        // What is acknowledged and cannot be removed yet, because the disk fails.
-        chunks.retain(|chunk| !self.removals.iter().any(|range| range.contains(&chunk.id)));
-        if !damaged.is_empty() {
-            let readings: u64 = damaged.iter().map(|(_, readings)| readings).sum();
-            tracing::error!(
-                messages = damaged.len(),
-                readings,
-                "damaged rows of the queue are put among the dead letters"
-            );
-            self.bury(damaged.into_iter().map(|(id, _)| id), Loss::Damaged);
+        }));
+        fetched.chunks.sort_unstable_by_key(|chunk| chunk.id);
+        fetched.chunks.truncate(limit);
+        // What is acknowledged and not yet removed.
+        let gone = |chunk: &Chunk| self.removals.iter().any(|range| range.contains(&chunk.id));
+        let whole = fetched.chunks.len() >= limit;
+        let last = fetched.chunks.last().map(|chunk| chunk.id);
+        fetched.chunks.retain(|chunk| !gone(chunk));
+        if !fetched.damaged.is_empty() {
+            let readings: u64 = fetched.damaged.iter().map(|(_, readings)| readings).sum();
+            let rows = fetched.damaged.len();
+            tracing::error!(rows, readings, "damaged rows are put among the dead letters");
+            self.bury(fetched.damaged.into_iter().map(|(id, _)| id), Loss::Damaged, now);
             self.commit(now);
         }
-        Ok(chunks)
+        if let (true, Some(last)) = (whole && fetched.chunks.len() < limit, last) {
+            // Fewer than asked for means that there is no more: what was passed over is made good.
+            let more = self.fetch(last, limit - fetched.chunks.len(), now)?;
+            fetched.chunks.extend(more);
+        }
+        Ok(fetched.chunks)
     }
 
-    /// Commits what was gathered, to the disk or, while that fails, to memory.
+    /// Makes a row of the samples that wait for others.
+    fn pack(&mut self, now: Instant) {
+        self.packing_since = None;
+        if let Some(row) = self.packer.close() {
+            self.keep(row, now);
+        }
+    }
+
+    /// Takes a row into memory, and tells of it.
+    fn keep(&mut self, row: Packed, now: Instant) {
+        self.memory_bytes += row.message.len();
+        self.memory.insert(self.next_id, (row, now));
+        self.last.send_replace(self.next_id);
+        self.next_id += 1;
+    }
+
+    /// Takes a row out of memory.
+    fn forget(&mut self, id: ChunkId) -> u64 {
+        let Some((row, _)) = self.memory.remove(&id) else { return 0 };
+        self.memory_bytes -= row.message.len();
+        self.counters.waiting.fetch_sub(row.readings as u64, Ordering::Relaxed);
+        row.readings as u64
+    }
+
+    /// Writes everything to the disk. Where that fails it stays in memory, within its limit.
     pub(super) fn commit(&mut self, now: Instant) {
-        if self.disk.is_none() && self.retry_at.is_some_and(|then| now >= then) {
-            match self.open_disk() {
-                Ok(()) => tracing::info!("the queue is on its disk again"),
-                Err(_) => self.retry_at = Some(now + RETRY),
+        self.pack(now);
+        if self.disk.is_none() {
+            if self.retry_at.is_some_and(|then| now < then) {
+                self.stay_within_memory(now);
+                return;
+            }
+            if let Err(error) = self.open_disk() {
+                self.degrade(&error, now);
+                return;
             }
         }
-        if self.is_clean() {
-            self.move_home();
-            return;
+        let rows: Vec<(ChunkId, Packed)> =
+            self.memory.iter().map(|(id, (row, _))| (*id, row.clone())).collect();
+        let mut result = self.try_disk(&rows);
+        if let Err(error @ QueueError::Damaged { .. }) = &result {
+            result = match self.set_aside(error) {
+                Ok(()) => self.try_disk(&rows),
+                Err(error) => Err(error),
+            };
         }
-        let pack = self.packer.pack(&std::mem::take(&mut self.samples));
-        self.lose(Loss::TooLarge, pack.too_large as u64);
-        let readings = pack.readings();
-        self.packer.accept(&pack);
-        let rows: Vec<(ChunkId, Packed)> = (self.next_id..).zip(pack.chunks).collect();
-        self.next_id = rows.last().map_or(self.next_id, |(id, _)| id + 1);
-
-        let committed = match self.commit_to_disk(&rows, &pack.counts) {
-            Ok(committed) => {
-                if committed.taken {
-                    add(&self.counters.accepted, readings);
-                }
-                self.move_home();
-                Some(committed)
-            }
-            Err(error) => self.commit_to_memory(&error, &rows, pack.counts),
-        };
-        let taken = committed.as_ref().is_some_and(|committed| committed.taken);
-        if taken && readings > 0 {
-            self.counters.waiting.fetch_add(readings as u64, Ordering::Relaxed);
-            self.commits.send_replace(self.next_id - 1);
-        }
-        if let Some(committed) = committed {
-            self.note(&committed);
+        match result {
+            Ok(committed) => self.settle(&committed),
+            Err(error) => self.degrade(&error, now),
         }
     }
 
-    fn commit_to_disk(
-        &mut self,
-        rows: &[(ChunkId, Packed)],
-        counts: &BTreeMap<SensorId, Count>,
-    ) -> Result<Committed, Option<QueueError>> {
-        let mut result = self.try_disk(rows, counts);
-        if let Err(Some(error @ QueueError::Damaged { .. })) = &result {
-            self.set_aside(error)?;
-            result = self.try_disk(rows, counts);
-        }
-        let committed = result?;
-        if let Some((memory, _)) = &mut self.memory {
-            // A row is in one place or the other.
-            let removed = memory.commit(&Commit { removals: &self.removals, ..Commit::default() });
-            if let Ok(removed) = removed {
-                self.counters.waiting.fetch_sub(removed.gone, Ordering::Relaxed);
-            }
-        }
-        self.removals.clear();
-        self.dead.clear();
-        self.losses = Losses::default();
-        Ok(committed)
-    }
-
-    /// `Err(None)` where there is no disk to try.
-    fn try_disk(
-        &mut self,
-        rows: &[(ChunkId, Packed)],
-        counts: &BTreeMap<SensorId, Count>,
-    ) -> Result<Committed, Option<QueueError>> {
+    fn try_disk(&mut self, rows: &[(ChunkId, Packed)]) -> Result<Committed, QueueError> {
         let expired = self.config.limits.max_age.and_then(|age| {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
             clock::now().offset(-age).ok()
         });
-        let Some(disk) = &mut self.disk else { return Err(None) };
+        let Some((store, boot)) = &mut self.disk else { return Ok(Committed::default()) };
         let commit = Commit {
             chunks: rows,
-            counts: Some(counts),
+            counts: &self.counts,
             removals: &self.removals,
             dead: &self.dead,
             expired,
             losses: self.losses.clone(),
         };
-        disk.commit(&commit).map_err(Some)
+        if self.retry_at.is_some() {
+            // A commit of nothing would succeed on a disk that takes nothing.
+            store.probe()?;
+        }
+        store.commit(boot, &commit)
     }
 
-    /// Keeps rows in memory because the disk does not take them. Removals stay for the disk.
-    fn commit_to_memory(
-        &mut self,
-        error: &Option<QueueError>,
-        rows: &[(ChunkId, Packed)],
-        counts: BTreeMap<SensorId, Count>,
-    ) -> Option<Committed> {
-        let reason =
-            error.as_ref().map_or_else(|| "no disk".to_owned(), |error| causes(error, ": "));
-        let result = self.degrade(&reason);
-        let readings: usize = rows.iter().map(|(_, chunk)| chunk.readings).sum();
-        let Some((memory, waiting_counts)) = self.memory.as_mut().filter(|_| result.is_ok()) else {
-            self.lose(Loss::Disk, readings as u64);
-            return None;
-        };
-        let commit =
-            Commit { chunks: rows, counts: None, removals: &self.removals, ..Commit::default() };
-        match memory.commit(&commit) {
-            Ok(mut committed) => {
-                if committed.taken {
-                    for (sensor, count) in counts {
-                        let all =
-                            waiting_counts.entry(sensor).or_insert(Count { readings: 0, ..count });
-                        all.readings += count.readings;
-                        all.first_at = all.first_at.min(count.first_at);
-                    }
-                }
-                // Whatever is lost here is lost because of the disk.
-                let lost = committed.losses.total();
-                committed.losses = Losses::default();
-                committed.losses.add(Loss::Disk, lost);
-                self.losses.extend(&committed.losses);
-                Some(committed)
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "no memory for the queue"
-                );
-                self.lose(Loss::Disk, readings as u64);
-                None
-            }
+    /// All is on the disk.
+    fn settle(&mut self, committed: &Committed) {
+        self.memory.clear();
+        self.memory_bytes = 0;
+        self.counts.clear();
+        self.removals.clear();
+        self.dead.clear();
+        self.losses = Losses::default();
+        self.news_since = None;
+        if self.retry_at.take().is_some() {
+            self.counters.degraded.store(false, Ordering::Relaxed);
+            tracing::warn!("the disk takes the queue again");
         }
-    }
-
-    /// Takes what waits in memory to the disk, if it is taken there.
-    fn move_home(&mut self) {
-        let (Some(disk), Some((memory, counts))) = (&mut self.disk, &mut self.memory) else {
-            return;
-        };
-        if disk.store.probe().is_err() {
-            // It was reported when it began, and the status says that it lasts.
-            return;
-        }
-        let Ok(fetched) = memory.store.fetch(0, usize::MAX) else { return };
-        match disk.store.take_over(&disk.boot, &fetched.chunks, counts) {
-            Ok(committed) => {
-                if committed.taken {
-                    let readings: u64 = counts.values().map(|count| count.readings).sum();
-                    self.counters.accepted.fetch_add(readings, Ordering::Relaxed);
-                } else {
-                    let waited = fetched.chunks.iter().map(|chunk| chunk.readings as u64).sum();
-                    self.counters.waiting.fetch_sub(waited, Ordering::Relaxed);
-                }
-                self.memory = None;
-                self.counters.degraded.store(false, Ordering::Relaxed);
-                tracing::warn!(
-                    messages = fetched.chunks.len(),
-                    "the disk takes the queue again, and what waited in memory is on it"
-                );
-                self.note(&committed);
-            }
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "what waits in memory is not on the disk yet"
-            ),
-        }
-    }
-
-    /// Counts a loss that the disk has still to be told of.
-    fn lose(&mut self, reason: Loss, readings: u64) {
-        if readings > 0 {
-            tracing::error!(reason = reason.name(), readings, "readings lost");
-            self.losses.add(reason, readings);
-            self.counters.lost.fetch_add(readings, Ordering::Relaxed);
-        }
-    }
-
-    fn note(&mut self, committed: &Committed) {
         self.counters.waiting.fetch_sub(committed.gone, Ordering::Relaxed);
         self.counters.lost.fetch_add(committed.losses.total(), Ordering::Relaxed);
         for (reason, readings) in committed.losses.iter() {
@@ -361,75 +328,96 @@ impl Task {
         }
     }
 
+    /// The disk fails: readings wait in memory until it takes them again.
+    fn degrade(&mut self, error: &QueueError, now: Instant) {
+        if self.retry_at.replace(now + RETRY).is_none() {
+            tracing::error!(
+                error = causes(error, ": "),
+                limit_bytes = MOST_BYTES,
+                "the queue's disk fails: readings wait in memory, where a power cut takes them"
+            );
+            self.counters.degraded.store(true, Ordering::Relaxed);
+        }
+        self.stay_within_memory(now);
+    }
+
+    fn stay_within_memory(&mut self, now: Instant) {
+        while self.memory_bytes > MOST_BYTES
+            && let Some((id, _)) = self.memory.first_key_value()
+        {
+            let readings = self.forget(*id);
+            self.lose(Loss::Disk, readings, now);
+        }
+    }
+
+    /// Counts a loss that the disk has still to be told of.
+    fn lose(&mut self, reason: Loss, readings: u64, now: Instant) {
+        if readings > 0 {
+            tracing::error!(reason = reason.name(), readings, "readings lost");
+            self.losses.add(reason, readings);
+            self.news_since.get_or_insert(now);
+            self.counters.lost.fetch_add(readings, Ordering::Relaxed);
+        }
+    }
+
     /// Opens the database on the disk; one that is damaged is set aside and what can be read of it
     /// carried over.
     fn open_disk(&mut self) -> Result<(), QueueError> {
-        let (path, limits) = (self.config.path.clone(), self.config.limits);
-        let store = match Store::open(&path, limits) {
-            Ok(store) if salvage::is_sound(store.connection()) => Ok(store),
+        let mut store = match Store::open(&self.config.path, self.config.limits) {
+            Ok(store) if salvage::is_sound(store.connection()) => store,
             Ok(store) => {
                 drop(store);
-                self.carry_over()
+                self.carry_over()?
             }
-            Err(QueueError::Damaged { .. }) => self.carry_over(),
-            Err(error) => Err(error),
-        }?;
-        let place = Place::new(store, &self.boot)?;
-        let depth = place.store.depth()?;
-        self.next_id = self.next_id.max(depth.last + 1);
-        self.commits.send_replace(self.next_id - 1);
+            Err(QueueError::Damaged { .. }) => self.carry_over()?,
+            Err(error) => return Err(error),
+        };
+        let boot = store.begin_boot(&self.boot)?;
+        let depth = store.depth()?;
         self.counters.waiting.fetch_add(depth.readings, Ordering::Relaxed);
-        self.disk = Some(place);
-        self.retry_at = None;
+        if self.memory.is_empty() {
+            self.next_id = self.next_id.max(depth.last + 1);
+        } else if let Some((first, _)) = self.memory.first_key_value()
+            && *first <= depth.last
+        {
+            // What began in memory before the disk was there takes its place after it.
+            let rows = std::mem::take(&mut self.memory);
+            self.next_id = self.next_id.max(depth.last + 1);
+            for (_, row) in rows {
+                self.memory.insert(self.next_id, row);
+                self.next_id += 1;
+            }
+        }
+        self.last.send_replace(self.next_id - 1);
+        self.disk = Some((store, boot));
         Ok(())
     }
 
+    /// Sets a damaged file aside, and makes a new one of what can be read of it.
     fn carry_over(&mut self) -> Result<Store, QueueError> {
         let salvaged = salvage::salvage(&self.config.path)?;
         let mut store = Store::open(&self.config.path, self.config.limits)?;
         store.restore(&salvaged.chunks, &salvaged.accepted)?;
         tracing::error!(
             aside = %salvaged.aside.display(),
-            messages = salvaged.chunks.len(),
+            rows = salvaged.chunks.len(),
             missing_readings = salvaged.missing,
             "the queue's file is damaged: it was set aside, and what could be read of it goes on"
         );
-        self.lose(Loss::Damaged, salvaged.missing);
+        self.losses.add(Loss::Damaged, salvaged.missing);
+        self.counters.lost.fetch_add(salvaged.missing, Ordering::Relaxed);
         Ok(store)
     }
 
     /// Goes on with a new file in place of one that turned out to be damaged.
     fn set_aside(&mut self, error: &QueueError) -> Result<(), QueueError> {
-        tracing::error!(error = error as &dyn std::error::Error, "the queue is damaged");
+        tracing::error!(error = causes(error, ": "), "the queue is damaged");
         self.disk = None;
-        self.counters.waiting.store(0, Ordering::Relaxed);
-        if let Some((memory, _)) = &self.memory {
-            let readings = memory.store.depth()?.readings;
-            self.counters.waiting.store(readings, Ordering::Relaxed);
-        }
+        let memory: u64 = self.memory.values().map(|(row, _)| row.readings as u64).sum();
+        let open = self.packer.len() as u64;
+        self.counters.waiting.store(memory + open, Ordering::Relaxed);
         drop(self.carry_over()?);
         self.open_disk()
-    }
-
-    /// From here on readings wait in memory until the disk takes them again.
-    fn degrade(&mut self, reason: &str) -> Result<(), QueueError> {
-        if self.memory.is_some() {
-            return Ok(());
-        }
-        tracing::error!(
-            reason,
-            limit_bytes = MEMORY_BYTES,
-            "the queue's disk fails: readings wait in memory, where a power cut takes them"
-        );
-        let limits =
-            Limits { max_bytes: MEMORY_BYTES, when_full: WhenFull::DropOldest, max_age: None };
-        let store = Store::in_memory(&self.config.path, limits)?;
-        self.memory = Some((Place::new(store, &self.boot)?, BTreeMap::new()));
-        self.counters.degraded.store(true, Ordering::Relaxed);
-        if self.disk.is_none() {
-            self.retry_at = Some(Instant::now() + RETRY);
-        }
-        Ok(())
     }
 }
 
@@ -437,7 +425,7 @@ impl Task {
 impl Task {
     /// Sets something of the disk's database that only tests set.
     pub(super) fn pragma(&self, name: &str, value: u64) {
-        let disk = self.disk.as_ref().unwrap();
-        disk.store.connection().execute_batch(&format!("PRAGMA {name}={value}")).unwrap();
+        let (store, _) = self.disk.as_ref().unwrap();
+        store.connection().execute_batch(&format!("PRAGMA {name}={value}")).unwrap();
     }
 }

@@ -55,8 +55,8 @@ pub(super) enum Event {
     /// more for now.
     Fetched(Vec<Chunk>),
     /// The queue has new rows.
-    Committed,
-    /// Send what there is, without waiting for messages to fill.
+    News,
+    /// End when everything is sent.
     Drain,
 }
 
@@ -177,9 +177,9 @@ impl Core {
             }
             (Event::Connected { last }, State::Connecting) => {
                 let lanes = if self.rules.fresh_first {
-                    vec![Lane::new(last, None, now), Lane::new(0, Some(last), now)]
+                    vec![Lane::new(last, None), Lane::new(0, Some(last))]
                 } else {
-                    vec![Lane::new(0, None, now)]
+                    vec![Lane::new(0, None)]
                 };
                 self.state = State::Online(Online {
                     since: now,
@@ -206,10 +206,11 @@ impl Core {
             (Event::Fetched(chunks), State::Online(online)) => {
                 if let Some(lane) = online.fetching.take() {
                     let whole = chunks.len() >= FETCH;
-                    online.lanes[lane].take(now, chunks, whole);
+                    let strikes = &mut self.strikes;
+                    online.lanes[lane].take(chunks, whole, |chunk| strikes.keep_back(chunk));
                 }
             }
-            (Event::Committed, State::Online(online)) => look_again(online),
+            (Event::News, State::Online(online)) => look_again(online),
             (Event::Drain, state) => {
                 self.draining = true;
                 // The news of the last commit may come after this.
@@ -224,7 +225,7 @@ impl Core {
                 | Event::Lost
                 | Event::Acknowledged(_)
                 | Event::Fetched(_)
-                | Event::Committed,
+                | Event::News,
                 State::Disconnected { .. } | State::Connecting | State::Online(_),
             ) => {}
         }
@@ -239,13 +240,9 @@ impl Core {
             State::Connecting => None,
             State::Online(online) => {
                 let deadline = online.in_flight.values().map(|one| one.deadline).min();
-                // Only fresh readings wait for others; and for a place in the window nothing waits
-                // but an acknowledgement.
-                let fresh =
-                    online.lanes.first().and_then(|lane| lane.due_at(self.rules.filling.age));
+                // For a place in the window nothing waits but an acknowledgement.
                 let open = online.in_flight.len() < WINDOW && !online.alone;
-                let due = if online.limited { Some(self.rate.ready_at()) } else { fresh };
-                let due = due.filter(|_| open);
+                let due = (online.limited && open).then(|| self.rate.ready_at());
                 deadline.into_iter().chain(due).min()
             }
         }
@@ -298,13 +295,7 @@ impl Core {
             let message = if suspect_next {
                 None
             } else {
-                let strikes = &mut self.strikes;
-                let mut alone = |chunk| strikes.keep_back(chunk);
-                // The backlog (the second lane) has waited long enough.
-                (0..online.lanes.len()).find_map(|index| {
-                    let due = self.draining || index > 0;
-                    online.lanes[index].message(now, filling, due, &mut alone)
-                })
+                online.lanes.iter_mut().find_map(|lane| lane.message(filling))
             };
             let message = match message {
                 Some(message) => message,

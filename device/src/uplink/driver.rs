@@ -42,6 +42,7 @@ impl UplinkConfig {
             device: self.settings.device.clone(),
             topic_len: self.topic.to_string().len(),
             budget: self.batch.bytes,
+            age: self.batch.age,
         }
     }
 }
@@ -61,7 +62,6 @@ pub(crate) async fn run(
             device: config.settings.device.clone(),
             topic_len: topic.len(),
             bytes: config.batch.bytes,
-            age: config.batch.age,
         },
         ack_timeout: config.ack_timeout,
         max_rate: config.max_rate,
@@ -94,7 +94,7 @@ pub(crate) async fn run(
         let due = core.wake_at();
         event = tokio::select! {
             event = driver.next() => event,
-            Ok(()) = queue.committed() => Event::Committed,
+            Ok(()) = queue.changed() => Event::News,
             () = until(due) => Event::Tick,
             patience = &mut stop, if give_up.is_none() => {
                 give_up = Some(Instant::now() + patience.unwrap_or_default());

@@ -1,12 +1,10 @@
 //! A part of the queue on its way out: what was fetched of it and is not yet published. Pure.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use tidings_schema::DeviceId;
 use tidings_schema::wire::batch::BatchBuilder;
 use tidings_schema::wire::latest;
-use tokio::time::Instant;
 
 use crate::queue::{Chunk, ChunkId};
 
@@ -17,8 +15,6 @@ pub(super) struct Filling {
     pub(super) topic_len: usize,
     /// Bytes of a message, topic included.
     pub(super) bytes: usize,
-    /// How long a message waits for more.
-    pub(super) age: Duration,
 }
 
 /// A message to publish.
@@ -39,13 +35,11 @@ pub(super) struct Lane {
     /// Whether the queue may have rows of this lane after `cursor`.
     more: bool,
     ready: VecDeque<Chunk>,
-    /// When the oldest of `ready` came.
-    ready_since: Instant,
 }
 
 impl Lane {
-    pub(super) const fn new(after: ChunkId, end: Option<ChunkId>, now: Instant) -> Self {
-        Self { cursor: after, end, more: true, ready: VecDeque::new(), ready_since: now }
+    pub(super) const fn new(after: ChunkId, end: Option<ChunkId>) -> Self {
+        Self { cursor: after, end, more: true, ready: VecDeque::new() }
     }
 
     /// Whether nothing is left in it, as far as is known.
@@ -68,96 +62,70 @@ impl Lane {
         self.more = false;
     }
 
-    /// Takes what a fetch found; `whole` says that it found as many rows as were asked for.
-    pub(super) fn take(&mut self, now: Instant, mut chunks: Vec<Chunk>, whole: bool) {
+    /// Takes what a fetch found; `whole` says that it found as many rows as were asked for. Rows that
+    /// `keep_back` does not give back are left to it.
+    pub(super) fn take(
+        &mut self,
+        mut chunks: Vec<Chunk>,
+        whole: bool,
+        keep_back: impl FnMut(Chunk) -> Option<Chunk>,
+    ) {
         if let Some(end) = self.end {
             chunks.retain(|chunk| chunk.id <= end);
         }
         self.more |= whole;
         if let Some(last) = chunks.last() {
             self.cursor = last.id;
-            if self.ready.is_empty() {
-                self.ready_since = now;
-            }
         }
         if self.end.is_some_and(|end| self.cursor >= end) {
             self.more = false;
         }
-        self.ready.extend(chunks);
+        self.ready.extend(chunks.into_iter().filter_map(keep_back));
     }
 
-    /// When what is here is sent though it does not fill a message.
-    pub(super) fn due_at(&self, age: Duration) -> Option<Instant> {
-        (!self.ready.is_empty()).then(|| self.ready_since + age)
-    }
-
-    /// Takes the next message out. `None`, and nothing is taken, where there is none, or where it
-    /// is neither full nor due. Rows that `alone` names are left for it to have.
-    pub(super) fn message(
-        &mut self,
-        now: Instant,
-        filling: &Filling,
-        due: bool,
-        alone: &mut dyn FnMut(Chunk) -> Option<Chunk>,
-    ) -> Option<Message> {
-        while let Some(first) = self.ready.pop_front() {
-            if let Some(first) = alone(first) {
-                self.ready.push_front(first);
-                break;
-            }
-        }
-        let due = due || self.due_at(filling.age).is_some_and(|then| now >= then);
-        let (message, rows) = fill(&self.ready, filling, due)?;
-        self.ready.drain(..rows);
-        self.ready_since = now;
-        Some(message)
-    }
-}
-
-/// A message of the first rows, whole rows only, and how many they are.
-fn fill(ready: &VecDeque<Chunk>, filling: &Filling, due: bool) -> Option<(Message, usize)> {
-    let first = ready.front()?;
-    let room = filling.bytes.saturating_sub(filling.topic_len);
-    let full = |rows: &[&Chunk], payload: Vec<u8>| {
-        let message = Message {
+    /// Takes the next message out: as many rows as fit one. They have waited for each other in the
+    /// queue already.
+    pub(super) fn message(&mut self, filling: &Filling) -> Option<Message> {
+        let first = self.ready.front()?;
+        let (rows, payload) = match fill(&self.ready, filling) {
+            (rows, Some(payload)) if rows > 1 => (rows, payload),
+            // Alone it goes as it was written: also where it does not fit, because the topic has
+            // grown since.
+            _ => (1, first.message.clone()),
+        };
+        let rows: Vec<Chunk> = self.ready.drain(..rows).collect();
+        Some(Message {
             ids: rows.iter().map(|row| row.id).collect(),
             readings: rows.iter().map(|row| row.readings).sum(),
             payload,
-        };
-        Some((message, rows.len()))
-    };
-    // The next row cannot make a message that is nearly full any fuller.
-    let joins = |row: &Chunk| row.boot == first.boot && row.message.len() < room;
-    let second = ready.get(1);
-    if first.message.len() >= room - room / 16 || second.is_some_and(|row| !joins(row)) {
-        return full(&[first], first.message.clone());
+        })
     }
-    if second.is_none() {
-        return if due { full(&[first], first.message.clone()) } else { None };
+}
+
+/// How many of the first rows make one message, whole rows only, and that message.
+fn fill(ready: &VecDeque<Chunk>, filling: &Filling) -> (usize, Option<Vec<u8>>) {
+    let room = filling.bytes.saturating_sub(filling.topic_len);
+    let (Some(first), Some(second)) = (ready.front(), ready.get(1)) else { return (1, None) };
+    // Where even the second cannot be joined there is nothing to decode.
+    if second.boot != first.boot || first.message.len() + LEAST > room {
+        return (1, None);
     }
-    let new = || BatchBuilder::new(&filling.device, &first.boot, filling.topic_len, filling.bytes);
-    let mut batch = new();
-    let mut rows: Vec<&Chunk> = Vec::new();
-    let mut closed = false;
-    for row in ready {
+    let Filling { device, topic_len, bytes } = filling;
+    let mut batch = BatchBuilder::new(device, &first.boot, *topic_len, *bytes);
+    let mut rows = 0;
+    for row in ready.iter().take_while(|row| row.boot == first.boot) {
         let mut with = batch.clone();
-        if !joins(row) || !push_all(&mut with, row) {
-            closed = true;
+        if row.message.len() > room || !push_all(&mut with, row) {
             break;
         }
         batch = with;
-        rows.push(row);
+        rows += 1;
     }
-    if rows.is_empty() {
-        // The first row does not fit as it was written (the topic has grown since): it goes alone.
-        return full(&[first], first.message.clone());
-    }
-    if !closed && !due && batch.len() < room - room / 16 {
-        return None;
-    }
-    let payload = batch.finish()?;
-    full(&rows, payload)
+    (rows, batch.finish())
 }
+
+/// Bytes that a reading needs at the least beside others: a message with less room is full.
+const LEAST: usize = 16;
 
 /// Adds a row's readings; `false` where not all of them fit.
 fn push_all(batch: &mut BatchBuilder, row: &Chunk) -> bool {

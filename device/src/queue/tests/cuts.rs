@@ -63,7 +63,7 @@ fn after_a_power_cut_a_commit_has_happened_or_not() {
             let rows = bench.rows();
             if rows.len() > 3 && random.bool() {
                 let id = rows[random.usize(..rows.len())].id;
-                bench.task().remove(vec![id..=id]);
+                bench.remove([id]);
             }
             let count = random.i64(0..120);
             bench.commit((0..count).map(|at| sample("a", at)));

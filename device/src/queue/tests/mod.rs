@@ -25,6 +25,12 @@ use crate::status::{Counters, Status};
 
 const ROOMY: Limits = Limits { max_bytes: 1 << 30, when_full: WhenFull::DropOldest, max_age: None };
 
+/// How long a sample waits for others.
+const AGE: Duration = Duration::from_secs(5);
+
+/// How long a row may be in memory alone.
+const COMMIT: Duration = Duration::from_secs(3600);
+
 fn sample(sensor: &str, at: i64) -> Sample {
     let one = Measurement {
         quantity: Quantity::try_from("temperature").unwrap(),
@@ -43,7 +49,7 @@ fn boot(name: &str) -> BootId {
 }
 
 fn shape() -> Shape {
-    Shape { device: DeviceId::try_from("pi-1").unwrap(), topic_len: 40, budget: 5120 }
+    Shape { device: DeviceId::try_from("pi-1").unwrap(), topic_len: 40, budget: 5120, age: AGE }
 }
 
 /// A queue in a folder of its own, used without its thread.
@@ -52,12 +58,13 @@ struct Bench {
     limits: Limits,
     counters: Arc<Counters>,
     task: Option<Task>,
+    now: Instant,
 }
 
 impl Bench {
     fn new(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, limits, counters: Arc::default(), task: None }
+        Self { folder, limits, counters: Arc::default(), task: None, now: Instant::now() }
     }
 
     fn opened(limits: Limits) -> Self {
@@ -74,12 +81,9 @@ impl Bench {
     fn open(&mut self, name: &str) -> Result<(), QueueError> {
         self.task = None;
         self.counters = Arc::default();
-        let config = QueueConfig {
-            path: self.path(),
-            limits: self.limits,
-            commit: Duration::from_secs(3600),
-        };
-        self.task = Some(Task::open(config, shape(), &boot(name), self.counters.clone())?);
+        let config = QueueConfig { path: self.path(), limits: self.limits, commit: COMMIT };
+        let (boot, counters) = (boot(name), self.counters.clone());
+        self.task = Some(Task::open(config, shape(), &boot, counters, self.now)?);
         Ok(())
     }
 
@@ -91,14 +95,32 @@ impl Bench {
         self.task.as_mut().unwrap()
     }
 
+    fn append(&mut self, samples: impl IntoIterator<Item = Sample>) {
+        let now = self.now;
+        samples.into_iter().for_each(|sample| self.task().append(sample, now));
+    }
+
     fn commit(&mut self, samples: impl IntoIterator<Item = Sample>) {
-        let task = self.task();
-        samples.into_iter().for_each(|sample| task.append(sample));
-        task.commit(Instant::now());
+        self.append(samples);
+        let now = self.now;
+        self.task().commit(now);
+    }
+
+    /// Lets time pass, and what is due happen.
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let now = self.now;
+        self.task().tick(now);
+    }
+
+    fn remove(&mut self, ids: impl IntoIterator<Item = ChunkId>) {
+        let now = self.now;
+        self.task().remove(ids.into_iter().map(|id| id..=id).collect(), now);
     }
 
     fn rows(&mut self) -> Vec<Chunk> {
-        self.task().fetch(0, usize::MAX, Instant::now()).unwrap()
+        let now = self.now;
+        self.task().fetch(0, usize::MAX, now).unwrap()
     }
 
     /// The boots and readings that wait, in order.
@@ -146,7 +168,7 @@ fn sequence_numbers_count_per_sensor_and_begin_anew_with_each_boot() {
 }
 
 #[test]
-fn what_is_committed_together_is_packed_together_up_to_a_message() {
+fn readings_are_packed_up_to_a_message() {
     let mut bench = Bench::opened(ROOMY);
     bench.commit((0..1000).map(|at| sample("a", at)));
     let rows = bench.rows();
@@ -159,10 +181,8 @@ fn what_is_committed_together_is_packed_together_up_to_a_message() {
 #[test]
 fn a_queue_that_another_has_open_is_refused_with_its_path() {
     let bench = Bench::opened(ROOMY);
-    let mut other = Bench::new(ROOMY);
-    std::mem::swap(&mut other.folder, &mut Bench::new(ROOMY).folder);
     let config = QueueConfig { path: bench.path(), limits: ROOMY, commit: Duration::from_secs(1) };
-    let error = Task::open(config, shape(), &boot("two"), Arc::default()).unwrap_err();
+    let error = Task::open(config, shape(), &boot("two"), Arc::default(), bench.now).unwrap_err();
     assert!(matches!(error, QueueError::InUse { .. }), "{error:?}");
     assert!(error.to_string().contains("queue.db"), "{error}");
 }
@@ -186,7 +206,7 @@ fn boots_without_readings_are_forgotten_after_a_thousand() {
     bench.open("second").unwrap();
     bench.commit([sample("a", 1)]);
     let id = bench.rows()[1].id;
-    bench.task().remove(vec![id..=id]);
+    bench.remove([id]);
     bench.commit([]);
     bench.close();
     let mut store = store::Store::open(&bench.path(), ROOMY).unwrap();
@@ -215,6 +235,43 @@ async fn what_was_gathered_is_committed_at_the_end() {
     let waiting = inspect(&bench.path()).unwrap().waiting;
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].reading.outcome, Outcome::Failed(Fault::Checksum));
+}
+
+#[test]
+fn a_row_is_made_when_it_is_full_or_has_waited_and_what_is_acknowledged_never_sees_the_disk() {
+    let mut bench = Bench::opened(ROOMY);
+    let written = |bench: &Bench| std::fs::read(format!("{}-wal", bench.path().display())).unwrap();
+    let before = written(&bench);
+    for second in 0..10_000 {
+        bench.append([sample("a", second)]);
+        bench.pass(Duration::from_secs(1));
+        // The uplink sends what there is, and it is acknowledged.
+        let ids: Vec<ChunkId> = bench.rows().iter().map(|row| row.id).collect();
+        bench.remove(ids);
+    }
+    assert!(written(&bench) == before, "nothing was written");
+    assert!(bench.status().waiting < 10);
+    // And without a connection it is written when it has waited long enough.
+    for second in 0..4_000 {
+        bench.append([sample("a", second)]);
+        bench.pass(Duration::from_secs(1));
+    }
+    assert!(written(&bench) != before);
+    bench.close();
+    let kept = inspect(&bench.path()).unwrap();
+    assert!((3590..4000).contains(&kept.waiting.len()), "{}", kept.waiting.len());
+    assert!(kept.accepted[0].count >= 13_590, "{}", kept.accepted[0].count);
+}
+
+#[test]
+fn many_readings_do_not_wait_in_memory_for_their_time() {
+    let mut bench = Bench::opened(ROOMY);
+    for _ in 0..100 {
+        bench.append((0..1000).map(|at| sample("a", at)));
+        bench.pass(Duration::from_millis(1));
+    }
+    bench.close();
+    assert!(inspect(&bench.path()).unwrap().waiting.len() > 50_000);
 }
 
 /// A copy of a database and its log.

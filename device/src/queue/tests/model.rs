@@ -64,7 +64,7 @@ proptest! {
                 Step::Append(samples) => {
                     for (sensor, at) in samples {
                         let one = sample(&format!("s{sensor}"), at);
-                        bench.task().append(one.clone());
+                        bench.append([one.clone()]);
                         gathered.push(one);
                     }
                     continue;
@@ -74,7 +74,7 @@ proptest! {
                     let now = bench.rows();
                     if now.is_empty() { continue; }
                     let ids: Vec<_> = indexes.iter().map(|index| now[index.index(now.len())].id).collect();
-                    bench.task().remove(ids.iter().map(|id| *id..=*id).collect());
+                    bench.remove(ids.iter().copied());
                     let kept = now.iter().zip(&rows).filter(|(row, _)| !ids.contains(&row.id));
                     rows = kept.map(|(_, content)| content.clone()).collect();
                     bench.commit([]);
@@ -83,7 +83,8 @@ proptest! {
                     let now = bench.rows();
                     if now.is_empty() || fails { continue; }
                     let place = index.index(now.len());
-                    bench.task().bury([now[place].id], Loss::Poison);
+                    let time = bench.now;
+                    bench.task().bury([now[place].id], Loss::Poison, time);
                     buried += rows.remove(place).len() as u64;
                     bench.commit([]);
                 }
