@@ -33,6 +33,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Say what is wired to this machine and what it says now, as a configuration to paste.
+    Sensors,
     /// Publish one reading, or one per line of standard input, and wait for the acknowledgement.
     Publish(commands::PublishArguments),
     /// Print what arrives on a topic.
@@ -72,6 +74,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run { config, status_every } => commands::run(config.load()?, status_every).await,
         Command::Check { config } => commands::check(&config).await,
+        Command::Sensors => commands::sensors(),
         Command::Publish(arguments) => commands::publish(arguments).await,
         Command::Subscribe { config, filter, count } => {
             commands::subscribe(&config.load()?, filter, count).await

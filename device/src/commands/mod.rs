@@ -3,6 +3,7 @@
 mod check;
 mod publish;
 mod run;
+mod sensors;
 mod subscribe;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) use check::check;
 pub(crate) use publish::{PublishArguments, publish};
 pub(crate) use run::run;
+pub(crate) use sensors::sensors;
 pub(crate) use subscribe::subscribe;
 
 use crate::app::AppError;

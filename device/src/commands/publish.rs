@@ -7,15 +7,14 @@ use std::time::Duration;
 use tidings_schema::limits::METERING_UNIT_BYTES;
 use tidings_schema::measurement::Measurements;
 use tidings_schema::wire::batch::{BatchBuilder, PushError};
-use tidings_schema::{
-    BootId, Measurement, Outcome, Quantity, Reading, SensorId, Seq, Topic, Unit, Value,
-};
+use tidings_schema::{BootId, Outcome, Reading, SensorId, Seq, Topic};
 use tokio::io::AsyncBufReadExt as _;
 use tokio::time::Instant;
 
 use super::{ConfigArgument, Failure, connect};
 use crate::app::AppError;
 use crate::clock;
+use crate::sensors::values::{parse_line, parse_values};
 use crate::uplink::mqtt::{Delivery, Link, Settings};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,7 @@ pub(crate) struct PublishArguments {
     sensor: String,
     /// Values such as temperature=21.5 or leaf_wetness=0.4:/ (own quantities need their SenML
     /// unit). Without any, each line of standard input is a reading: either such values with
-    /// spaces between, or a JSON object such as {"temperature":21.5}. Lines are sent as they come.
+    /// spaces between, a JSON object such as {"temperature":21.5}, or a SenML pack. Lines are sent as they come.
     values: Vec<String>,
 }
 
@@ -171,82 +170,6 @@ impl Sender<'_> {
             if let Ok(Ok(())) = tokio::time::timeout(PATIENCE, delivery.acknowledged()).await {
                 self.acknowledged += readings;
             }
-        }
-    }
-}
-
-fn parse_line(line: &str) -> Result<Measurements, String> {
-    if line.trim_start().starts_with('{') {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let values: Result<Vec<Measurement>, String> = object
-            .iter()
-            .map(|(name, value)| {
-                let number = value.as_f64();
-                let number = number
-                    .ok_or_else(|| format!("{name}: expected a number, but found {value}"))?;
-                measurement(name, number, None)
-            })
-            .collect();
-        Measurements::new(values?).map_err(|error| error.to_string())
-    } else {
-        parse_values(&line.split_whitespace().collect::<Vec<_>>())
-    }
-}
-
-fn parse_values(values: &[&str]) -> Result<Measurements, String> {
-    let values: Result<Vec<Measurement>, String> = values
-        .iter()
-        .map(|text| {
-            let wrong =
-                || format!("expected quantity=value or quantity=value:unit, but found {text:?}");
-            let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
-            let (number, unit) = match rest.split_once(':') {
-                Some((number, unit)) => (number, Some(unit)),
-                None => (rest, None),
-            };
-            measurement(name, number.parse().map_err(|_| wrong())?, unit)
-        })
-        .collect();
-    Measurements::new(values?).map_err(|error| error.to_string())
-}
-
-fn measurement(name: &str, number: f64, unit: Option<&str>) -> Result<Measurement, String> {
-    let quantity = Quantity::try_from(name).map_err(|error| error.to_string())?;
-    let unit = match (unit, quantity.known()) {
-        (Some(unit), _) => Unit::try_from(unit).map_err(|error| error.to_string())?,
-        (None, Some(known)) => known.unit(),
-        (None, None) => {
-            return Err(format!(
-                "{name} is no known quantity, so it needs a unit: {name}={number}:UNIT"
-            ));
-        }
-    };
-    let value = Value::new(number).map_err(|error| error.to_string())?;
-    Ok(Measurement { quantity, unit, value })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_read_from_words_and_from_json() {
-        let words = parse_line("temperature=21.5 pressure=101325:Pa leaf_wetness=0.4:/").unwrap();
-        let units: Vec<&str> = words.as_slice().iter().map(|one| one.unit.name()).collect();
-        assert_eq!(units, ["Cel", "Pa", "/"]);
-        let json = parse_line(r#"{"temperature":21.5}"#).unwrap();
-        assert_eq!(json.as_slice()[0], words.as_slice()[0]);
-        for bad in [
-            "temperature",
-            "temperature=warm",
-            "leaf_wetness=1",
-            "temperature=1:F0",
-            "{\"a\":\"b\"}",
-            "{",
-            "temperature=1 temperature=2",
-        ] {
-            assert!(parse_line(bad).is_err(), "{bad}");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod problems;
 mod raw;
 mod resolve;
+mod sensor;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,6 +108,33 @@ pub enum SensorKind {
         quantities: Vec<Quantity>,
         /// Share of readings that are faults, from 0 to 1.
         fault_rate: f64,
+    },
+    /// A chip that a driver of the kernel's Industrial I/O reads.
+    Iio {
+        /// Its name (`bme280`) or its folder's (`iio:device0`).
+        device: String,
+    },
+    /// A chip that a hardware monitoring driver of the kernel's reads.
+    Hwmon {
+        /// Its name (`sht4x`) or its folder's (`hwmon1`).
+        device: String,
+    },
+    /// A thermometer on the 1-Wire bus.
+    W1 {
+        /// Its id (`28-000005e2fdc3`).
+        device: String,
+    },
+    /// A program that prints a reading each time it is run.
+    Command {
+        /// The program and its arguments.
+        program: Vec<String>,
+    },
+    /// A file that another program keeps up to date.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// How long it may go unwritten.
+        stale: Duration,
     },
 }
 

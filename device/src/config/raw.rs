@@ -57,6 +57,12 @@ pub(super) struct RawSensor {
     pub(super) seed: Option<i64>,
     pub(super) quantities: Option<Vec<String>>,
     pub(super) fault_rate: Option<f64>,
+    pub(super) device: Option<String>,
+    pub(super) program: Option<Vec<String>>,
+    pub(super) path: Option<String>,
+    pub(super) stale: Option<String>,
+    /// The keys that it has, known or not.
+    pub(super) keys: Vec<String>,
 }
 
 impl RawConfig {
@@ -110,6 +116,11 @@ impl RawConfig {
                     seed: section.integer("seed"),
                     quantities: section.strings("quantities"),
                     fault_rate: section.float("fault_rate"),
+                    device: section.string("device"),
+                    program: section.strings("program"),
+                    path: section.string("path"),
+                    stale: section.string("stale"),
+                    keys: section.keys(),
                 };
                 section.finish();
                 sensor
@@ -196,6 +207,10 @@ impl<'a> Section<'a> {
                 Section::new(&format!("{}[{index}]", self.key(key)), Some(table), self.problems)
             })
             .collect()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.table.into_iter().flat_map(Table::keys).cloned().collect()
     }
 
     /// Refuses the keys that nobody asked for.

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use tidings_schema::DeviceId;
 use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
 use tidings_schema::topic::Route;
-use tidings_schema::{DeviceId, Quantity, SensorId};
 
 use crate::queue::{Limits, WhenFull};
 
 use super::problems::{Invalid, Problems};
-use super::raw::{RawConfig, RawMqtt, RawSensor};
-use super::{BatchConfig, Config, MqttConfig, QueueConfig, SensorConfig, SensorKind};
+use super::raw::{RawConfig, RawMqtt};
+use super::sensor::sensor;
+use super::{BatchConfig, Config, MqttConfig, QueueConfig, SensorConfig};
 
 /// A queue smaller than this could not hold one full message and the database's own pages.
 const MIN_QUEUE_BYTES: i64 = 1024 * 1024;
@@ -108,7 +109,7 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
     }
 }
 
-fn required<T>(value: Option<T>, key: &str, problems: &Problems) -> Option<T> {
+pub(super) fn required<T>(value: Option<T>, key: &str, problems: &Problems) -> Option<T> {
     if value.is_none() && !problems.has(key) {
         problems.add(key, "missing");
     }
@@ -172,80 +173,13 @@ fn mqtt(
     })
 }
 
-fn sensor(
-    raw: RawSensor,
-    base: &Path,
-    problems: &Problems,
-    durations: &Durations<'_>,
-) -> Option<SensorConfig> {
-    let key = |name: &str| format!("{}.{name}", raw.at);
-    let name = required(raw.name, &key("name"), problems)
-        .and_then(|text| problems.note(&key("name"), SensorId::try_from(text.as_str())));
-    let interval = durations.read(&key("interval"), raw.interval, "10s", ("10ms", "24h"));
-    let deadline = durations.read(&key("deadline"), raw.deadline, "5s", ("10ms", "5m"));
-    let foreign = |given: bool, name: &str, kind: &str| {
-        if given {
-            problems.add(&key(name), format!("is not for a sensor of kind {kind:?}"));
-        }
-    };
-    let kind = match required(raw.kind, &key("kind"), problems)?.as_str() {
-        "host" => {
-            foreign(raw.seed.is_some(), "seed", "host");
-            foreign(raw.quantities.is_some(), "quantities", "host");
-            foreign(raw.fault_rate.is_some(), "fault_rate", "host");
-            SensorKind::Host { disk: base.join(raw.disk.unwrap_or_else(|| "/".to_owned())) }
-        }
-        "simulated" => {
-            foreign(raw.disk.is_some(), "disk", "simulated");
-            let fault_rate = raw.fault_rate.unwrap_or(0.0);
-            if !(0.0..=1.0).contains(&fault_rate) {
-                problems
-                    .add(&key("fault_rate"), format!("expected 0 to 1, but found {fault_rate}"));
-            }
-            let names = raw
-                .quantities
-                .unwrap_or_else(|| vec!["temperature".to_owned(), "humidity".to_owned()]);
-            let quantities = names
-                .iter()
-                .filter_map(|name| {
-                    let quantity =
-                        problems.note(&key("quantities"), Quantity::try_from(name.as_str()))?;
-                    if quantity.known().is_none() {
-                        problems.add(
-                            &key("quantities"),
-                            format!(
-                                "{name:?} is not a known quantity, which a simulated sensor needs"
-                            ),
-                        );
-                    }
-                    Some(quantity)
-                })
-                .collect::<Vec<_>>();
-            let distinct: BTreeSet<&Quantity> = quantities.iter().collect();
-            if quantities.is_empty() || distinct.len() < quantities.len() {
-                problems.add(&key("quantities"), "expected at least one quantity, each once");
-            }
-            SensorKind::Simulated {
-                seed: raw.seed.unwrap_or(1).unsigned_abs(),
-                quantities,
-                fault_rate,
-            }
-        }
-        other => {
-            problems.add(&key("kind"), format!("expected host or simulated, but found {other:?}"));
-            return None;
-        }
-    };
-    Some(SensorConfig { name: name?, interval, deadline, kind })
-}
-
-struct Durations<'a> {
+pub(super) struct Durations<'a> {
     problems: &'a Problems,
 }
 
 impl Durations<'_> {
     /// Reads a duration with a default and bounds, all written as in the file.
-    fn read(
+    pub(super) fn read(
         &self,
         key: &str,
         text: Option<String>,

@@ -85,6 +85,19 @@ fault_rate = 2
 name = "s"
 kind = "simulated"
 intervall = "1s"
+[[sensor]]
+name = "t"
+kind = "w1"
+device = "../../etc"
+[[sensor]]
+name = "u"
+kind = "command"
+program = []
+disk = "/"
+[[sensor]]
+name = "v"
+kind = "file"
+stale = "0s"
 "#;
     let invalid = parse(text).unwrap_err();
     let keys: Vec<&str> = invalid.problems.iter().map(|one| one.key.as_str()).collect();
@@ -113,14 +126,18 @@ intervall = "1s"
         "sensor[2].fault_rate",
         "sensor[3].name",
         "sensor[3].intervall",
+        "sensor[4].device",
+        "sensor[5].program",
+        "sensor[5].disk",
+        "sensor[6].path",
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 24, "{invalid}");
+    assert_eq!(keys.len(), 28, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 24 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 28 mistakes\n"), "{text}");
     assert!(
-        text.contains("sensor[3].intervall: unknown key, expected one of deadline, disk"),
+        text.contains("sensor[3].intervall: unknown key, expected one of deadline, device, disk"),
         "{text}"
     );
 }

@@ -1,8 +1,18 @@
 //! The sensors: each kind is one small file behind one trait.
 
+mod command;
+mod file;
 mod host;
+mod hwmon;
+mod iio;
+pub(crate) mod scan;
 mod simulated;
+mod sysfs;
+pub(crate) mod values;
+mod w1;
 mod worker;
+
+use std::path::Path;
 
 use tidings_schema::measurement::Measurements;
 use tidings_schema::{Fault, Measurement, Quantity, Unit, Value};
@@ -19,10 +29,20 @@ pub(crate) trait Sensor: Send {
 
 /// Makes the sensor that a configuration names.
 pub(crate) fn build(config: &SensorConfig) -> Box<dyn Sensor> {
+    let root = Path::new("/");
     match &config.kind {
         SensorKind::Host { disk } => Box::new(host::Host::new(disk.clone())),
         SensorKind::Simulated { seed, quantities, fault_rate } => {
             Box::new(simulated::Simulated::new(*seed, quantities.clone(), *fault_rate))
+        }
+        SensorKind::Iio { device } => Box::new(iio::Iio::new(root, device.clone())),
+        SensorKind::Hwmon { device } => Box::new(hwmon::Hwmon::new(root, device.clone())),
+        SensorKind::W1 { device } => Box::new(w1::Thermometer::new(root, device)),
+        SensorKind::Command { program } => {
+            Box::new(command::Command::new(config.name.as_str(), program.clone(), config.deadline))
+        }
+        SensorKind::File { path, stale } => {
+            Box::new(file::File::new(config.name.as_str(), path.clone(), *stale))
         }
     }
 }
@@ -36,4 +56,57 @@ fn measurement(quantity: &str, number: f64) -> Option<Measurement> {
     let rounded = (number * factor).round() / factor;
     let unit: Unit = known.unit();
     Some(Measurement { unit, value: Value::new(rounded).ok()?, quantity })
+}
+
+/// A measurement of any quantity, in the unit that its source gives it in; a known quantity is rounded
+/// to a tenth of what a good sensor of its kind can tell apart. `None` where the number is no value.
+fn own(quantity: &str, unit: &str, number: f64) -> Option<Measurement> {
+    let quantity = Quantity::try_from(quantity).ok()?;
+    let decimals = quantity.known().map_or(6, |known| known.decimals + 1);
+    let factor = 10_f64.powi(i32::from(decimals));
+    let rounded = (number * factor).round() / factor;
+    Some(Measurement {
+        unit: Unit::try_from(unit).ok()?,
+        value: Value::new(rounded).ok()?,
+        quantity,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree of files in the shape of the kernel's.
+    pub(super) struct Tree(tempfile::TempDir);
+
+    impl Tree {
+        pub(super) fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        pub(super) fn root(&self) -> &Path {
+            self.0.path()
+        }
+
+        pub(super) fn file(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+    }
+
+    /// A reading as a person would write it.
+    pub(super) fn shown(read: &Result<Measurements, Fault>) -> String {
+        match read {
+            Ok(values) => {
+                let list: Vec<String> = values
+                    .as_slice()
+                    .iter()
+                    .map(|one| format!("{} {} {}", one.quantity, one.value, one.unit))
+                    .collect();
+                list.join(", ")
+            }
+            Err(fault) => fault.name().to_owned(),
+        }
+    }
 }

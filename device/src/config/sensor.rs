@@ -1,0 +1,112 @@
+//! What a sensor's section means: each kind with keys of its own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tidings_schema::{Quantity, SensorId};
+
+use super::problems::Problems;
+use super::raw::RawSensor;
+use super::resolve::{Durations, required};
+use super::{SensorConfig, SensorKind};
+
+/// The keys that every sensor has.
+const COMMON: [&str; 4] = ["name", "kind", "interval", "deadline"];
+
+/// The kinds, and the keys that each has beside the common ones.
+const KINDS: [(&str, &[&str]); 7] = [
+    ("host", &["disk"]),
+    ("simulated", &["seed", "quantities", "fault_rate"]),
+    ("iio", &["device"]),
+    ("hwmon", &["device"]),
+    ("w1", &["device"]),
+    ("command", &["program"]),
+    ("file", &["path", "stale"]),
+];
+
+/// Resolves one sensor; `None` where it is too wrong for that.
+pub(super) fn sensor(
+    raw: RawSensor,
+    base: &Path,
+    problems: &Problems,
+    durations: &Durations<'_>,
+) -> Option<SensorConfig> {
+    let key = |name: &str| format!("{}.{name}", raw.at);
+    let name = required(raw.name, &key("name"), problems)
+        .and_then(|text| problems.note(&key("name"), SensorId::try_from(text.as_str())));
+    let interval = durations.read(&key("interval"), raw.interval, "10s", ("10ms", "24h"));
+    let deadline = durations.read(&key("deadline"), raw.deadline, "5s", ("10ms", "5m"));
+    let kind = required(raw.kind, &key("kind"), problems)?;
+    let Some((kind, own)) = KINDS.into_iter().find(|(name, _)| *name == kind) else {
+        let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        problems
+            .add(&key("kind"), format!("expected one of {}, but found {kind:?}", kinds.join(", ")));
+        return None;
+    };
+    let all_keys: BTreeSet<&str> = KINDS.iter().flat_map(|(_, own)| own.iter().copied()).collect();
+    for given in raw.keys.iter().map(String::as_str) {
+        if all_keys.contains(given) && !own.contains(&given) && !COMMON.contains(&given) {
+            problems.add(&key(given), format!("is not for a sensor of kind {kind:?}"));
+        }
+    }
+    // A folder of the kernel's, not a path: it must not lead elsewhere.
+    let device = || {
+        let device = required(raw.device.clone(), &key("device"), problems)?;
+        if device.is_empty() || device.contains('/') || device.starts_with('.') {
+            problems.add(&key("device"), format!("expected a name, but found {device:?}"));
+        }
+        Some(device)
+    };
+    let kind = match kind {
+        "host" => SensorKind::Host { disk: base.join(raw.disk.unwrap_or_else(|| "/".to_owned())) },
+        "iio" => SensorKind::Iio { device: device()? },
+        "hwmon" => SensorKind::Hwmon { device: device()? },
+        "w1" => SensorKind::W1 { device: device()? },
+        "command" => {
+            let program = required(raw.program, &key("program"), problems)?;
+            if program.first().is_none_or(String::is_empty) {
+                problems.add(&key("program"), "expected [\"program\", \"argument\", …]");
+            }
+            SensorKind::Command { program }
+        }
+        "file" => SensorKind::File {
+            path: base.join(required(raw.path, &key("path"), problems)?),
+            stale: durations.read(&key("stale"), raw.stale, "5m", ("1s", "24h")),
+        },
+        _ => {
+            let fault_rate = raw.fault_rate.unwrap_or(0.0);
+            if !(0.0..=1.0).contains(&fault_rate) {
+                problems
+                    .add(&key("fault_rate"), format!("expected 0 to 1, but found {fault_rate}"));
+            }
+            SensorKind::Simulated {
+                seed: raw.seed.unwrap_or(1).unsigned_abs(),
+                quantities: simulated(raw.quantities, &key("quantities"), problems),
+                fault_rate,
+            }
+        }
+    };
+    Some(SensorConfig { name: name?, interval, deadline, kind })
+}
+
+/// The quantities of a simulated sensor.
+fn simulated(names: Option<Vec<String>>, key: &str, problems: &Problems) -> Vec<Quantity> {
+    let names = names.unwrap_or_else(|| vec!["temperature".to_owned(), "humidity".to_owned()]);
+    let quantities: Vec<Quantity> = names
+        .iter()
+        .filter_map(|name| {
+            let quantity = problems.note(key, Quantity::try_from(name.as_str()))?;
+            if quantity.known().is_none() {
+                let message =
+                    format!("{name:?} is not a known quantity, which a simulated sensor needs");
+                problems.add(key, message);
+            }
+            Some(quantity)
+        })
+        .collect();
+    let distinct: BTreeSet<&Quantity> = quantities.iter().collect();
+    if quantities.is_empty() || distinct.len() < quantities.len() {
+        problems.add(key, "expected at least one quantity, each once");
+    }
+    quantities
+}
