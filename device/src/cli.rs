@@ -2,6 +2,7 @@
 //! exit code (0 done, 1 failed, 2 wrong usage or configuration).
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::explain("tidings-agent", &failure);
+            if let Some(remedy) = failure.remedy() {
+                // Where not even the error stream works, the exit code still speaks.
+                writeln!(std::io::stderr(), "  {remedy}").ok();
+            }
             ExitCode::from(failure.exit_code())
         }
     }

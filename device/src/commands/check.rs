@@ -43,7 +43,14 @@ pub(crate) async fn check(argument: &ConfigArgument) -> Result<(), Failure> {
                     report
                         .line("connection", Ok(format!("{address} accepts {}", config.device)))?;
                 }
-                Err(error) => report.line("connection", Err(causes(&error, ": ")))?,
+                Err(error) => {
+                    let mut text = causes(&error, ": ");
+                    if let Some(remedy) = error.remedy() {
+                        text.push_str("\n     ");
+                        text.push_str(remedy);
+                    }
+                    report.line("connection", Err(text))?;
+                }
             }
         }
         Err(error) => report.line("certificates", Err(causes(&error, ": ")))?,

@@ -72,6 +72,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What to do about it, where that can be told.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect { source, .. } => source.remedy(),
+            _ => None,
+        }
+    }
+
     /// 2 where the user's text is wrong, 1 where the world is.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

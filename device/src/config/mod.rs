@@ -63,6 +63,8 @@ pub struct MqttConfig {
     pub endpoint: String,
     /// TCP port.
     pub port: u16,
+    /// A port to try in turn where that one cannot be reached.
+    pub fallback_port: Option<u16>,
     /// File with the root certificates to trust, in PEM.
     pub ca: PathBuf,
     /// File with this device's certificate, in PEM.

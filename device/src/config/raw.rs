@@ -36,6 +36,7 @@ pub(super) struct RawBatch {
 pub(super) struct RawMqtt {
     pub(super) endpoint: Option<String>,
     pub(super) port: Option<i64>,
+    pub(super) fallback_port: Option<i64>,
     pub(super) ca: Option<String>,
     pub(super) certificate: Option<String>,
     pub(super) key: Option<String>,
@@ -92,6 +93,7 @@ impl RawConfig {
         let mqtt = RawMqtt {
             endpoint: section.string("endpoint"),
             port: section.integer("port"),
+            fallback_port: section.integer("fallback_port"),
             ca: section.string("ca"),
             certificate: section.string("certificate"),
             key: section.string("key"),

@@ -9,6 +9,7 @@ use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
 use tidings_schema::topic::Route;
 
 use crate::queue::{Limits, WhenFull};
+use crate::uplink::tls::SHARED_PORT;
 
 use super::problems::{Invalid, Problems};
 use super::raw::{RawConfig, RawMqtt};
@@ -126,14 +127,17 @@ fn mqtt(
     if endpoint.as_deref().is_some_and(|host| host.contains([':', '/'])) {
         problems.add("mqtt.endpoint", "expected a host name alone, without scheme or port");
     }
-    let port = raw.port.unwrap_or(8883);
-    let port = problems.note(
-        "mqtt.port",
-        u16::try_from(port)
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| format!("expected 1 to 65535, but found {port}")),
-    );
+    let number = |port: i64, key: &str| {
+        let valid = u16::try_from(port).ok().filter(|port| *port > 0);
+        problems.note(key, valid.ok_or(format!("expected 1 to 65535, but found {port}")))
+    };
+    let port = number(raw.port.unwrap_or(8883), "mqtt.port");
+    // Networks that let only the web through are common; AWS listens there too.
+    let is_aws = endpoint.as_deref().is_some_and(|host| host.ends_with(".amazonaws.com"));
+    let fallback_port = match raw.fallback_port {
+        Some(port) => number(port, "mqtt.fallback_port"),
+        None => is_aws.then_some(SHARED_PORT).filter(|fallback| Some(*fallback) != port),
+    };
     let file = |value: Option<String>, key: &str| {
         required(value, key, problems).map(|path| base.join(path))
     };
@@ -163,6 +167,7 @@ fn mqtt(
     Some(MqttConfig {
         endpoint: endpoint?,
         port: port?,
+        fallback_port,
         ca: ca?,
         certificate: certificate?,
         key: key?,

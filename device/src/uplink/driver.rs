@@ -20,6 +20,9 @@ use crate::config::{BatchConfig, MqttConfig};
 use crate::queue::{Chunk, ChunkId, FetchError, Queue, Shape};
 use crate::status::{Counters, add};
 
+/// Connections that must fail at the first port before the other is tried in turn.
+const TRIES: u32 = 2;
+
 /// What the uplink needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct UplinkConfig {
@@ -74,6 +77,8 @@ pub(crate) async fn run(
         requests: queue.clone(),
         counters,
         link: None,
+        port: 0,
+        unreached: 0,
         deliveries: FuturesUnordered::new(),
         fetch: None,
     };
@@ -124,6 +129,10 @@ struct Driver {
     requests: Queue,
     counters: Arc<Counters>,
     link: Option<Link>,
+    /// The port of the link.
+    port: u16,
+    /// Connections that did not come about, since the last one that did.
+    unreached: u32,
     deliveries: FuturesUnordered<Acknowledgement>,
     fetch: Option<Fetch>,
 }
@@ -131,7 +140,17 @@ struct Driver {
 impl Driver {
     async fn act(&mut self, action: Action) {
         match action {
-            Action::Connect => self.link = Some(Link::open(&self.settings)),
+            Action::Connect => {
+                self.port = match self.settings.fallback_port {
+                    Some(fallback)
+                        if self.unreached > TRIES && self.unreached.is_multiple_of(2) =>
+                    {
+                        fallback
+                    }
+                    _ => self.settings.port,
+                };
+                self.link = Some(Link::open_at(&self.settings, self.port));
+            }
             Action::Abandon(reason) => {
                 tracing::warn!(reason, "connection given up");
                 self.drop_link().await;
@@ -196,15 +215,18 @@ impl Driver {
                     LinkEvent::Connected => {
                         add(&self.counters.connections, 1);
                         self.counters.online.store(true, Ordering::Relaxed);
-                        tracing::info!(endpoint = self.settings.endpoint, port = self.settings.port, "connected");
+                        self.unreached = 0;
+                        tracing::info!(endpoint = self.settings.endpoint, port = self.port, "connected");
                         return Event::Connected { last: self.requests.last() };
                     }
                     LinkEvent::Message { topic, .. } => tracing::debug!(topic, "message"),
                     LinkEvent::Closed(error) => {
+                        self.unreached = self.unreached.saturating_add(1);
                         tracing::warn!(
                             endpoint = self.settings.endpoint,
-                            port = self.settings.port,
+                            port = self.port,
                             error = &error as &dyn std::error::Error,
+                            remedy = error.remedy(),
                             "not connected"
                         );
                         return Event::Lost;

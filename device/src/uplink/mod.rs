@@ -2,12 +2,13 @@
 //!
 //! [`core`] decides: it takes what happened and the time, and says what to do. [`driver`] does it.
 //! Its parts: [`lane`] fills messages, [`rate`] spaces them, [`strikes`] finds what breaks
-//! connections, [`backoff`] says how long to wait. [`mqtt`] alone knows the MQTT client, [`tls`] the
-//! certificates.
+//! connections, [`backoff`] says how long to wait. [`explain`] says what a failed
+//! connection means. [`mqtt`] alone knows the MQTT client, [`tls`] the certificates.
 
 pub mod backoff;
 mod core;
 mod driver;
+mod explain;
 mod lane;
 pub mod mqtt;
 mod rate;

@@ -17,6 +17,7 @@ use tidings_schema::limits::MAX_PAYLOAD_BYTES;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::explain;
 use super::tls::{self, TlsError};
 use crate::config::MqttConfig;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub endpoint: String,
     /// TCP port.
     pub port: u16,
+    /// A port to try in turn where that one cannot be reached.
+    pub fallback_port: Option<u16>,
     /// The client's side of mutual TLS.
     pub tls: Arc<ClientConfig>,
     /// MQTT keep-alive.
@@ -59,6 +62,7 @@ impl Settings {
             device: device.clone(),
             endpoint: mqtt.endpoint.clone(),
             port: mqtt.port,
+            fallback_port: mqtt.fallback_port,
             tls: tls::client_config(mqtt)?,
             keep_alive: mqtt.keep_alive,
         })
@@ -93,6 +97,25 @@ pub enum LinkError {
     /// The link was closed on purpose.
     #[error("closed")]
     Closed,
+}
+
+impl LinkError {
+    /// What to do about it, where that can be told.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(_) => Some(
+                "the broker knows the certificate and refuses the client: does its policy let it connect as this client id?",
+            ),
+            Self::Failed(error) => match error.as_ref() {
+                ConnectionError::NetworkTimeout => Some(
+                    "no answer: a firewall may block the port; AWS listens at 443 as well (mqtt.port = 443)",
+                ),
+                error => explain::remedy(error),
+            },
+            Self::Closed => None,
+        }
+    }
 }
 
 /// One connection to the broker.
@@ -130,10 +153,19 @@ impl Link {
     /// Begins to connect. [`Link::next`] tells how it went.
     #[must_use]
     pub fn open(settings: &Settings) -> Self {
-        let broker = Broker::tcp(settings.endpoint.as_str(), settings.port);
+        Self::open_at(settings, settings.port)
+    }
+
+    /// The same at another port.
+    #[must_use]
+    pub fn open_at(settings: &Settings, port: u16) -> Self {
+        let broker = Broker::tcp(settings.endpoint.as_str(), port);
         let mut options = MqttOptions::new(settings.device.as_str(), broker);
         options
-            .set_transport(Transport::Tls(TlsConfiguration::Rustls(settings.tls.clone())))
+            .set_transport(Transport::Tls(TlsConfiguration::Rustls(tls::for_port(
+                &settings.tls,
+                port,
+            ))))
             .set_keep_alive(u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX))
             .set_clean_session(true)
             .set_max_packet_size(MAX_PACKET_BYTES, MAX_PACKET_BYTES);

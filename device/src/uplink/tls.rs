@@ -121,3 +121,20 @@ pub fn client_config(config: &MqttConfig) -> Result<Arc<ClientConfig>, TlsError>
         .map(Arc::new)
         .map_err(unusable)
 }
+
+/// The port at which AWS IoT Core tells MQTT from HTTP by ALPN.
+pub const SHARED_PORT: u16 = 443;
+
+/// The name that it wants there (AWS IoT Core developer guide, "Device communication protocols").
+const MQTT_BY_CERTIFICATE: &[u8] = b"x-amzn-mqtt-ca";
+
+/// The same for a port: with the ALPN name that the shared port wants, and without it elsewhere,
+/// where a broker may refuse a name that it does not know.
+pub(super) fn for_port(config: &Arc<ClientConfig>, port: u16) -> Arc<ClientConfig> {
+    if port != SHARED_PORT {
+        return config.clone();
+    }
+    let mut config = ClientConfig::clone(config);
+    config.alpn_protocols = vec![MQTT_BY_CERTIFICATE.to_vec()];
+    Arc::new(config)
+}

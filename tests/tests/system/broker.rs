@@ -7,10 +7,10 @@ use std::time::Duration;
 use tidings_agent::config::Config;
 use tidings_agent::uplink::mqtt::{Link, LinkEvent, PublishRefused, Settings};
 use tidings_schema::limits::MAX_PAYLOAD_BYTES;
-use tidings_tests::{Rig, eventually, output, program};
+use tidings_tests::{AgentProcess, Rig, eventually, output, program};
 use tokio::io::AsyncWriteExt as _;
 
-use super::QUIET;
+use super::{BUSY, QUIET};
 
 fn settings(folder: &Path) -> Settings {
     let config = Config::load(&folder.join("agent.toml")).unwrap();
@@ -229,5 +229,45 @@ async fn lines_of_standard_input_are_published_as_they_come_and_bad_ones_are_nam
         (rig.stored("pi-1", "pipe").await.len() == 2).then_some(())
     })
     .await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_to_do_about_a_connection_that_fails() {
+    let rig = Rig::start().await;
+    let folder = rig.provision("pi-1", QUIET);
+    let config = std::fs::read_to_string(folder.join("agent.toml")).unwrap();
+    let port = rig.cloud.broker.address.port();
+    let other = tempfile::tempdir().unwrap();
+    let stranger = tidings::cloud::pki::Pki::open(other.path()).unwrap();
+    std::fs::write(folder.join("other-ca.pem"), stranger.ca_pem()).unwrap();
+    for (from, to, word) in [
+        (format!("port = {port}"), "port = 1".to_owned(), "nothing listens"),
+        ("root-ca.pem".to_owned(), "other-ca.pem".to_owned(), "mqtt.ca"),
+    ] {
+        assert!(config.contains(&from), "{from}");
+        let file = folder.join("wrong.toml");
+        std::fs::write(&file, config.replace(&from, &to)).unwrap();
+        let run = move || output("tidings-agent", &["check", "-c", file.to_str().unwrap()]);
+        let check = tokio::task::spawn_blocking(run).await.unwrap();
+        let said = String::from_utf8_lossy(&check.stdout).into_owned();
+        assert!(said.contains("FAIL connection") && said.contains(word), "{to}: {said}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_port_is_blocked_the_other_one_is_tried() {
+    let rig = Rig::start().await;
+    let folder = rig.provision("pi-1", BUSY);
+    let config = std::fs::read_to_string(folder.join("agent.toml")).unwrap();
+    let port = format!("port = {}", rig.cloud.broker.address.port());
+    let blocked = config.replace(&port, &format!("port = 1\nfallback_{port}"));
+    std::fs::write(folder.join("agent.toml"), blocked).unwrap();
+    let mut agent = AgentProcess::start(&folder);
+    agent.until("it is connected by the other port", |status| status.acknowledged > 0).await;
+    let queue = agent.stop().await;
+    let verdict = rig.compare("pi-1", &queue).await;
+    assert_eq!((verdict.lost, verdict.duplicates), (0, 0));
     rig.stop().await;
 }
