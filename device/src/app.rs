@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidings_schema::BootId;
 use tokio::sync::{oneshot, watch};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::queue::{Queue, QueueError};
 use crate::sampler;
@@ -42,14 +43,16 @@ pub enum AppError {
 /// When it cannot begin. Once it runs, whatever goes wrong is logged and lived with.
 pub async fn run(
     config: Config,
+    clock: Clock,
     counters: Arc<Counters>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
+    let clock = Arc::new(clock);
     let boot = BootId::from_random(getrandom::u64().map_err(AppError::Random)?);
     let settings = Settings::from_config(&config.device, &config.mqtt)?;
     let uplink_config = UplinkConfig::new(settings, &config.mqtt, config.batch);
     let (queue, owner) =
-        Queue::open(&config.queue, uplink_config.shape(), &boot, counters.clone())?;
+        Queue::open(&config.queue, uplink_config.shape(), &boot, clock.clone(), counters.clone())?;
     tracing::info!(
         device = config.device.as_str(),
         boot = boot.as_str(),
@@ -58,9 +61,14 @@ pub async fn run(
         "agent started"
     );
 
+    if clock.offset().is_none() {
+        tracing::warn!(
+            "the clock of this device is not set: readings are held until it is (see clock.trust)"
+        );
+    }
     let (stop_sampler, sampler_stops) = watch::channel(false);
     let (stop_uplink, uplink_stops) = oneshot::channel();
-    let sampler = sampler::run(config.sensors, queue.clone(), sampler_stops);
+    let sampler = sampler::run(config.sensors, queue.clone(), clock.clone(), sampler_stops);
     let uplink = uplink::run(uplink_config, queue.clone(), counters.clone(), uplink_stops);
     let in_order = async move {
         // While the sampler runs, only `stop` ends this.

@@ -1,5 +1,6 @@
 //! Asks each sensor at its interval, on the monotonic clock, and hands what it says to the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_schema::Outcome;
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::SensorConfig;
 use crate::queue::{Queue, Sample};
 use crate::sensors::{self, Worker};
@@ -19,12 +20,13 @@ use crate::sensors::{self, Worker};
 pub(crate) async fn run(
     configs: Vec<SensorConfig>,
     queue: Queue,
+    clock: Arc<Clock>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let mut tasks = JoinSet::new();
     for config in configs {
         let worker = Worker::start(config.name.as_str(), sensors::build(&config))?;
-        tasks.spawn(sample(config, worker, queue.clone(), stop.clone()));
+        tasks.spawn(sample(config, worker, queue.clone(), clock.clone(), stop.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -41,6 +43,7 @@ async fn sample(
     config: SensorConfig,
     worker: Worker,
     queue: Queue,
+    clock: Arc<Clock>,
     mut stop: watch::Receiver<bool>,
 ) {
     // Sensors of one interval are asked at different moments, so that they do not all wake the
@@ -54,7 +57,7 @@ async fn sample(
             // An error means that whoever could stop us is gone.
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        let at = clock::now();
+        let stamp = clock.stamp();
         let outcome = match worker.read(config.deadline).await {
             Ok(values) => Outcome::Measured(values),
             Err(fault) => {
@@ -62,7 +65,8 @@ async fn sample(
                 Outcome::Failed(fault)
             }
         };
-        let sample = Sample { sensor: config.name.clone(), at, outcome };
+        let sample =
+            Sample { sensor: config.name.clone(), at: stamp.at, clock: stamp.clock, outcome };
         if queue.append(sample).await.is_err() {
             break;
         }

@@ -10,7 +10,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde::Serialize;
 use tidings_ingest::item::SEEN_PARTITION;
 use tidings_ingest::store::Tables;
-use tidings_schema::{BootId, DeviceId, SensorId, Seq, UnixMillis, key};
+use tidings_schema::{BootId, Clock, DeviceId, SensorId, Seq, UnixMillis, key};
 
 use crate::Trouble;
 use crate::cloud::local_settings;
@@ -29,8 +29,11 @@ pub struct StoredReading {
     pub device: String,
     /// The sensor.
     pub sensor: String,
-    /// When it was taken, in milliseconds since 1970.
+    /// When it was taken, in milliseconds since 1970, or since the device was switched on.
     pub at: UnixMillis,
+    /// Which of the two.
+    #[serde(skip_serializing_if = "is_set")]
+    pub clock: Clock,
     /// The boot that it was taken in.
     pub boot: BootId,
     /// Its sequence number.
@@ -229,6 +232,12 @@ impl Database {
     }
 }
 
+// By reference, because serde calls it so.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_set(clock: &Clock) -> bool {
+    *clock == Clock::Set
+}
+
 type Item = HashMap<String, AttributeValue>;
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
@@ -248,6 +257,7 @@ fn stored(item: &Item) -> Option<StoredReading> {
         at,
         boot,
         seq,
+        clock: if text(item, "clock") == Some(Clock::UNSET) { Clock::Unset } else { Clock::Set },
         values: map("values")
             .filter_map(|(name, value)| Some((name.clone(), value.as_n().ok()?.parse().ok()?)))
             .collect(),

@@ -6,7 +6,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use tidings_agent::clock;
 use tidings_ingest::store::Tables;
-use tidings_schema::{DeviceId, Quantity, SensorId, UnixMillis};
+use tidings_schema::{Clock, DeviceId, Quantity, SensorId, UnixMillis};
 
 use crate::Trouble;
 use crate::dynamo::{Database, StoredReading, Window};
@@ -157,7 +157,7 @@ fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<
                 }
             };
             let fixed = [
-                time(reading.at),
+                taken(reading),
                 reading.sensor.clone(),
                 reading.boot.to_string(),
                 reading.seq.to_string(),
@@ -167,6 +167,15 @@ fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<
         })
         .collect();
     (header, rows)
+}
+
+/// When a reading was taken, as far as anybody knows.
+#[must_use]
+pub fn taken(reading: &StoredReading) -> String {
+    match reading.clock {
+        Clock::Set => time(reading.at),
+        Clock::Unset => format!("uptime {} s", reading.at.seconds()),
+    }
 }
 
 /// A time as RFC 3339 in UTC, with milliseconds.
@@ -220,6 +229,7 @@ mod tests {
             device: "pi-1".to_owned(),
             sensor: sensor.to_owned(),
             at: UnixMillis::new(0).unwrap(),
+            clock: if sensor == "c" { Clock::Unset } else { Clock::Set },
             boot: BootId::try_from("b").unwrap(),
             seq: Seq::try_from(7).unwrap(),
             values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
@@ -227,13 +237,16 @@ mod tests {
             fault: fault.map(str::to_owned),
             received_at: None,
         };
-        let readings =
-            [reading("a", &[("temperature", 21.5)], None), reading("b", &[], Some("timeout"))];
+        let readings = [
+            reading("a", &[("temperature", 21.5)], None),
+            reading("b", &[], Some("timeout")),
+            reading("c", &[], None),
+        ];
         let mut out = Vec::new();
         print(&readings, Format::Csv, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "time,sensor,boot,seq,fault,temperature\n1970-01-01T00:00:00.000Z,a,b,7,,21.5\n1970-01-01T00:00:00.000Z,b,b,7,timeout,\n"
+            "time,sensor,boot,seq,fault,temperature\n1970-01-01T00:00:00.000Z,a,b,7,,21.5\n1970-01-01T00:00:00.000Z,b,b,7,timeout,\nuptime 0 s,c,b,7,,\n"
         );
     }
 

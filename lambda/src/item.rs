@@ -1,6 +1,8 @@
 //! What is written: our own types, which no SDK knows.
 
-use tidings_schema::{DeviceId, Fault, Quantity, ReadingKey, SensorId, Unit, UnixMillis, Value};
+use tidings_schema::{
+    Clock, DeviceId, Fault, Quantity, ReadingKey, SensorId, Unit, UnixMillis, Value,
+};
 
 /// One item for one of the tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +42,10 @@ pub struct ReadingItem {
     pub device: DeviceId,
     /// The sensor.
     pub sensor: SensorId,
-    /// When it was taken.
+    /// When it was taken, counted by [`ReadingItem::clock`].
     pub at: UnixMillis,
+    /// Whether the device knew the time.
+    pub clock: Clock,
     /// What was measured, or why it could not be.
     pub content: Content,
     /// When the rule saw its message.

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
-use tidings_schema::wire::v1;
-use tidings_schema::{BootId, DeviceId, Reading, ReadingKey, key, topic};
+use tidings_schema::wire::v1::{self, Decoded};
+use tidings_schema::{Clock, DeviceId, Reading, ReadingKey, key, topic};
 
 use crate::config::Retention;
 use crate::envelope::Envelope;
@@ -42,10 +42,16 @@ pub(crate) fn sift(envelope: &Envelope, payload: &[u8], retention: Retention) ->
     let mut named: HashMap<ReadingKey, Content> = HashMap::new();
     for reading in &decoded.readings {
         let key = reading.key(&decoded.device, &decoded.boot);
-        let content = validate(reading, envelope.received_at, retention).and_then(|content| {
-            let first = named.entry(key.clone()).or_insert_with(|| content.clone());
-            if *first == content { Ok(content) } else { Err(Refusal::Conflict) }
-        });
+        let content =
+            validate(reading, decoded.clock, envelope.received_at, retention).and_then(|content| {
+                let first = named.entry(key.clone()).or_insert_with(|| content.clone());
+                if *first == content { Ok(content) } else { Err(Refusal::Conflict) }
+            });
+        // Of a reading that nobody can place in time, only its arrival is known.
+        let known_at = match decoded.clock {
+            Clock::Set => reading.at,
+            Clock::Unset => envelope.received_at,
+        };
         match content {
             Ok(content) => {
                 sifted.faults += usize::from(matches!(content, Content::Fault(_)));
@@ -54,15 +60,16 @@ pub(crate) fn sift(envelope: &Envelope, payload: &[u8], retention: Retention) ->
                     device: decoded.device.clone(),
                     sensor: reading.sensor.clone(),
                     at: reading.at,
+                    clock: decoded.clock,
                     content,
                     received_at: envelope.received_at,
                     trace_id: envelope.trace_id.clone(),
-                    expires_at: reading.at.seconds()
+                    expires_at: known_at.seconds()
                         + i64::from(retention.reading_days) * DAY_SECONDS,
                 }));
             }
             Err(refusal) => {
-                sifted.puts.push(context.refuse(&refusal, &decoded.device, &decoded.boot, reading));
+                sifted.puts.push(context.refuse(&refusal, &decoded, reading));
             }
         }
     }
@@ -96,14 +103,8 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn refuse(
-        &self,
-        refusal: &Refusal,
-        device: &DeviceId,
-        boot: &BootId,
-        reading: &Reading,
-    ) -> Put {
-        let alone = v1::encode(device, boot, std::slice::from_ref(reading));
+    fn refuse(&self, refusal: &Refusal, from: &Decoded, reading: &Reading) -> Put {
+        let alone = v1::encode(&from.device, &from.boot, from.clock, std::slice::from_ref(reading));
         let payload = alone.ok().flatten().expect("a reading that came in a message fits into one");
         self.quarantine(refusal, Some(reading.sensor.to_string()), payload)
     }

@@ -2,7 +2,7 @@
 
 use tidings_schema::limits::{EARLIEST_MS, MAX_FUTURE_MS};
 use tidings_schema::measurement::Measurements;
-use tidings_schema::{Outcome, Quantity, Reading, Unit, UnixMillis, Value};
+use tidings_schema::{Clock, Outcome, Quantity, Reading, Unit, UnixMillis, Value};
 
 use crate::config::Retention;
 use crate::item::Content;
@@ -13,10 +13,20 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Checks time and values, and converts them to canonical units.
 pub(crate) fn validate(
     reading: &Reading,
+    clock: Clock,
     received_at: UnixMillis,
     retention: Retention,
 ) -> Result<Content, Refusal> {
-    let (at, received_at) = (reading.at.get(), received_at.get());
+    if clock == Clock::Set {
+        is_plausible(reading.at.get(), received_at.get(), retention)?;
+    }
+    match &reading.outcome {
+        Outcome::Failed(fault) => Ok(Content::Fault(*fault)),
+        Outcome::Measured(values) => values_in_canonical_units(values),
+    }
+}
+
+fn is_plausible(at: i64, received_at: i64, retention: Retention) -> Result<(), Refusal> {
     if at > received_at + MAX_FUTURE_MS {
         return Err(Refusal::Future { found: at, received_at });
     }
@@ -27,10 +37,7 @@ pub(crate) fn validate(
     if age_days >= i64::from(retention.reading_days) {
         return Err(Refusal::TooOld { age_days, limit_days: retention.reading_days });
     }
-    match &reading.outcome {
-        Outcome::Failed(fault) => Ok(Content::Fault(*fault)),
-        Outcome::Measured(values) => values_in_canonical_units(values),
-    }
+    Ok(())
 }
 
 fn values_in_canonical_units(values: &Measurements) -> Result<Content, Refusal> {

@@ -5,6 +5,7 @@
 //! restricted have one fallible constructor; whoever holds such a value need not check it again.
 #![warn(missing_docs)]
 
+pub mod clock;
 pub mod fault;
 pub mod ids;
 pub mod key;
@@ -17,6 +18,7 @@ pub mod topic;
 pub mod unit;
 pub mod wire;
 
+pub use clock::Clock;
 pub use fault::Fault;
 pub use ids::{BootId, DeviceId, IdError, SensorId, Seq};
 pub use key::ReadingKey;

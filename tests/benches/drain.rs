@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tidings::cloud::pki::Pki;
+use tidings_agent::clock::{Clock, Trust};
 use tidings_agent::config::Config;
 use tidings_agent::queue::{Queue, Sample, Shape};
 use tidings_agent::status::Counters;
@@ -36,7 +37,7 @@ async fn main() {
     let broker = Broker::start(&pki).await;
     let text = format!(
         "device = \"bench\"\n[mqtt]\nendpoint = \"localhost\"\nport = {}\nca = \"root-ca.pem\"\n\
-         certificate = \"device.pem.crt\"\nkey = \"private.pem.key\"\nmax_rate = 100000\n\
+         certificate = \"device.pem.crt\"\nkey = \"private.pem.key\"\nmax_rate = 100000\n[clock]\ntrust = \"always\"\n\
          [queue]\nmax_bytes = 17179869184\n[[sensor]]\nname = \"idle\"\nkind = \"simulated\"\ninterval = \"24h\"\n",
         broker.port
     );
@@ -64,8 +65,13 @@ fn sample(index: u64) -> Sample {
     Sample {
         sensor: tidings_schema::SensorId::try_from("bme280").expect("a sensor id"),
         at: tidings_schema::UnixMillis::new(at).expect("a time"),
+        clock: Default::default(),
         outcome: Outcome::Measured(Measurements::new(measured.to_vec()).expect("three")),
     }
+}
+
+fn trusting() -> Arc<Clock> {
+    Arc::new(Clock::of_kernel(Trust::Always))
 }
 
 fn shape(config: &Config) -> Shape {
@@ -90,7 +96,8 @@ async fn slowly(config: &Config, folder: &Path) {
     let commits = 400;
     let boot = BootId::try_from("slow").expect("a boot id");
     let counters = Arc::new(Counters::default());
-    let (queue, owner) = Queue::open(&settings, shape(config), &boot, counters).expect("a queue");
+    let (queue, owner) =
+        Queue::open(&settings, shape(config), &boot, trusting(), counters).expect("a queue");
     let before = written();
     for commit in 0..commits {
         for index in 0..per_commit {
@@ -100,7 +107,7 @@ async fn slowly(config: &Config, folder: &Path) {
     }
     let offline = written() - before;
     while let Some(first) = queue.fetch(0, 64).await.expect("the queue is open").first() {
-        let last = queue.last().min(first.id + 63);
+        let last = queue.news().last.min(first.id + 63);
         queue.remove(vec![first.id..=last]).await.expect("the queue is open");
         queue.flush().await.expect("the queue is open");
     }
@@ -119,7 +126,7 @@ async fn fill(config: &Config, readings: u64) {
     let boot = BootId::try_from("filled").expect("a boot id");
     let counters = Arc::new(Counters::default());
     let (queue, owner) =
-        Queue::open(&config.queue, shape(config), &boot, counters).expect("a queue");
+        Queue::open(&config.queue, shape(config), &boot, trusting(), counters).expect("a queue");
     let (before, begun) = (written(), Instant::now());
     for index in 0..readings {
         queue.append(sample(index)).await.expect("the queue is open");

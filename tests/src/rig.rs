@@ -95,7 +95,7 @@ impl Rig {
             "device = \"{device}\"\n[mqtt]\nendpoint = \"localhost\"\nport = {port}\n\
              ca = \"root-ca.pem\"\ncertificate = \"device.pem.crt\"\nkey = \"private.pem.key\"\n\
              ack_timeout = \"2s\"\n[queue]\npath = \"queue.db\"\ncommit = \"50ms\"\n\
-             [batch]\nage = \"200ms\"\n{sensors}"
+             [clock]\ntrust = \"always\"\n[batch]\nage = \"200ms\"\n{sensors}"
         );
         std::fs::write(folder.join("agent.toml"), config).expect("a file can be written");
     }

@@ -9,15 +9,17 @@ use tokio::sync::oneshot;
 
 use super::Failure;
 use crate::app;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::status::Counters;
 
 pub(crate) async fn run(config: Config, status_every: Option<Duration>) -> Result<(), Failure> {
+    let clock = Clock::of_kernel(config.clock.trust);
     let mut signals = Signals::new()?;
     let counters = Arc::new(Counters::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stop = Some(stop);
-    let agent = app::run(config, counters.clone(), async {
+    let agent = app::run(config, clock, counters.clone(), async {
         // An error means that the sender is gone, which is a stop too.
         drop(stopped.await);
     });

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tidings_schema::topic::Route;
 use tidings_schema::{DeviceId, Quantity, SensorId};
 
+use crate::clock::Trust;
 use crate::queue::Limits;
 
 pub use problems::{Invalid, Problem};
@@ -23,6 +24,8 @@ pub use resolve::parse_duration;
 pub struct Config {
     /// The thing that this agent is.
     pub device: DeviceId,
+    /// When the wall clock is believed.
+    pub clock: ClockConfig,
     /// The durable queue.
     pub queue: QueueConfig,
     /// How messages are filled.
@@ -31,6 +34,13 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// What is read.
     pub sensors: Vec<SensorConfig>,
+}
+
+/// The wall clock.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockConfig {
+    /// When it is believed.
+    pub trust: Trust,
 }
 
 /// The durable queue.

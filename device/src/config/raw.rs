@@ -10,6 +10,8 @@ use super::problems::Problems;
 #[derive(Debug)]
 pub(super) struct RawConfig {
     pub(super) device: Option<String>,
+    /// `clock.trust`
+    pub(super) trust: Option<String>,
     pub(super) queue: RawQueue,
     pub(super) batch: RawBatch,
     pub(super) mqtt: RawMqtt,
@@ -71,6 +73,10 @@ impl RawConfig {
         let mut top = Section::new("", Some(table), problems);
         let device = top.string("device");
 
+        let mut section = top.section("clock");
+        let trust = section.string("trust");
+        section.finish();
+
         let mut section = top.section("queue");
         let queue = RawQueue {
             path: section.string("path"),
@@ -129,7 +135,7 @@ impl RawConfig {
             })
             .collect();
         top.finish();
-        Self { device, queue, batch, mqtt, sensors }
+        Self { device, trust, queue, batch, mqtt, sensors }
     }
 }
 

@@ -8,13 +8,14 @@ use tidings_schema::DeviceId;
 use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
 use tidings_schema::topic::Route;
 
+use crate::clock::Trust;
 use crate::queue::{Limits, WhenFull};
 use crate::uplink::tls::SHARED_PORT;
 
 use super::problems::{Invalid, Problems};
 use super::raw::{RawConfig, RawMqtt};
 use super::sensor::sensor;
-use super::{BatchConfig, Config, MqttConfig, QueueConfig, SensorConfig};
+use super::{BatchConfig, ClockConfig, Config, MqttConfig, QueueConfig, SensorConfig};
 
 /// A queue smaller than this could not hold one full message and the database's own pages.
 const MIN_QUEUE_BYTES: i64 = 1024 * 1024;
@@ -25,6 +26,18 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
 
     let device = required(raw.device, "device", problems)
         .and_then(|text| problems.note("device", DeviceId::try_from(text.as_str())));
+
+    let trust = match raw.trust.as_deref() {
+        None | Some("synchronised") => Trust::Synchronised,
+        Some("always") => Trust::Always,
+        Some(other) => {
+            problems.add(
+                "clock.trust",
+                format!("expected synchronised or always, but found {other:?}"),
+            );
+            Trust::Synchronised
+        }
+    };
 
     let max_bytes = raw.queue.max_bytes.unwrap_or(1024 * 1024 * 1024);
     if max_bytes < MIN_QUEUE_BYTES {
@@ -101,6 +114,7 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
     match (problems.as_invalid(), device, mqtt) {
         (None, Some(device), Some(mqtt)) => Ok(Config {
             device,
+            clock: ClockConfig { trust },
             queue,
             batch: BatchConfig { bytes, age, fresh_first },
             mqtt,

@@ -8,18 +8,32 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_schema::wire::batch::{BatchBuilder, PushError};
-use tidings_schema::{BootId, DeviceId, Outcome, Reading, SensorId, Seq, UnixMillis};
+use tidings_schema::wire::latest;
+use tidings_schema::{BootId, Clock, DeviceId, Outcome, Reading, SensorId, Seq, UnixMillis};
+
+use crate::clock::KernelBoot;
 
 /// Names a row for as long as this process runs. A later row has a higher one.
 pub type ChunkId = i64;
+
+/// What the queue tells of itself to whoever waits for more to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct News {
+    /// The last row that there is.
+    pub last: ChunkId,
+    /// How often rows that were held back have become free to be sent.
+    pub placed: u32,
+}
 
 /// What a sensor said, before the queue has given it a sequence number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The sensor.
     pub sensor: SensorId,
-    /// When it was asked.
+    /// When it was asked, counted by [`Sample::clock`].
     pub at: UnixMillis,
+    /// Whether that is known.
+    pub clock: Clock,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -33,6 +47,8 @@ pub struct Chunk {
     pub boot: BootId,
     /// How many there are.
     pub readings: usize,
+    /// The start of the kernel from which its times count, where they do not count from 1970.
+    pub since: Option<KernelBoot>,
     /// A message of the latest wire version.
     pub message: Vec<u8>,
 }
@@ -56,6 +72,8 @@ pub(super) struct Packed {
     pub(super) readings: usize,
     /// The time of its latest reading.
     pub(super) newest: UnixMillis,
+    /// See [`Chunk::since`].
+    pub(super) since: Option<KernelBoot>,
     pub(super) message: Vec<u8>,
 }
 
@@ -81,16 +99,20 @@ pub(super) struct Pushed {
 pub(super) struct Packer {
     shape: Shape,
     boot: BootId,
+    kernel: KernelBoot,
     next: BTreeMap<SensorId, u64>,
     open: BatchBuilder,
     newest: UnixMillis,
+    /// What the times of the open message count from.
+    clock: Clock,
 }
 
 impl Packer {
     /// For a boot that has given no numbers yet.
-    pub(super) fn new(shape: Shape, boot: BootId) -> Self {
-        let open = batch(&shape, &boot);
-        Self { shape, boot, next: BTreeMap::new(), open, newest: UnixMillis::MIN }
+    pub(super) fn new(shape: Shape, boot: BootId, kernel: KernelBoot) -> Self {
+        let clock = Clock::default();
+        let open = batch(&shape, &boot, clock);
+        Self { shape, boot, kernel, next: BTreeMap::new(), open, newest: UnixMillis::MIN, clock }
     }
 
     /// How many samples wait.
@@ -105,6 +127,11 @@ impl Packer {
         let Ok(seq) = Seq::try_from(*next) else { return done };
         let reading =
             Reading { sensor: sample.sensor, at: sample.at, seq, outcome: sample.outcome };
+        if sample.clock != self.clock {
+            done.full = self.close();
+            self.clock = sample.clock;
+            self.open = batch(&self.shape, &self.boot, self.clock);
+        }
         let mut pushed = self.open.push(&reading);
         if pushed == Err(PushError::Full) {
             done.full = self.close();
@@ -120,15 +147,37 @@ impl Packer {
 
     /// What waits, as a row.
     pub(super) fn close(&mut self) -> Option<Packed> {
-        let open = std::mem::replace(&mut self.open, batch(&self.shape, &self.boot));
+        let open = std::mem::replace(&mut self.open, batch(&self.shape, &self.boot, self.clock));
         let newest = std::mem::replace(&mut self.newest, UnixMillis::MIN);
         let readings = open.readings();
-        open.finish().map(|message| Packed { readings, newest, message })
+        let since = (self.clock == Clock::Unset).then_some(self.kernel);
+        open.finish().map(|message| Packed { readings, newest, since, message })
     }
 }
 
-fn batch(shape: &Shape, boot: &BootId) -> BatchBuilder {
-    BatchBuilder::new(&shape.device, boot, shape.topic_len, shape.budget)
+fn batch(shape: &Shape, boot: &BootId, clock: Clock) -> BatchBuilder {
+    BatchBuilder::new(&shape.device, boot, shape.topic_len, shape.budget).with_clock(clock)
+}
+
+impl Chunk {
+    /// Gives the readings their places in time, where these are known now: `offset` is from time
+    /// since the start of the kernel to time since 1970, in milliseconds. The message never grows by
+    /// it, because it need not say any more that the clock was not set.
+    pub(super) fn place(mut self, offset: i64) -> Self {
+        if let Some(message) = placed(&self.message, offset) {
+            self.message = message;
+            self.since = None;
+        }
+        self
+    }
+}
+
+fn placed(message: &[u8], offset: i64) -> Option<Vec<u8>> {
+    let mut decoded = latest::decode(message).ok()?;
+    for reading in &mut decoded.readings {
+        reading.at = reading.at.offset(offset).ok()?;
+    }
+    latest::encode(&decoded.device, &decoded.boot, Clock::Set, &decoded.readings).ok()?
 }
 
 /// What stands beside a row so that damage shows: over boot and message.

@@ -132,6 +132,7 @@ fn expire(
     // The oldest rows stand first: where the first is young enough, all are.
     let mut delete = transaction.prepare_cached(&format!(
         "DELETE FROM chunk WHERE id = (SELECT min(id) FROM chunk) AND newest < ?1
+         AND since IS NULL
          RETURNING {READINGS}"
     ))?;
     while let Some(readings) =
@@ -171,8 +172,8 @@ fn insert(
         return Ok(());
     }
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO chunk (id, boot, readings, upto, newest, checksum, message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO chunk (id, boot, readings, upto, newest, checksum, message, since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let all: usize = chunks.iter().map(|(_, chunk)| chunk.readings).sum();
     let all = i64::try_from(all).unwrap_or(i64::MAX);
@@ -185,7 +186,17 @@ fn insert(
         upto += readings;
         let checksum = checksum(boot.name.as_str(), &chunk.message);
         let newest = chunk.newest.get();
-        insert.execute(params![id, boot.id, readings, upto, newest, checksum, chunk.message])?;
+        let since = chunk.since.map(|kernel| kernel.0);
+        insert.execute(params![
+            id,
+            boot.id,
+            readings,
+            upto,
+            newest,
+            checksum,
+            chunk.message,
+            since
+        ])?;
     }
     Ok(())
 }

@@ -15,6 +15,10 @@
 //! - The count of a sensor's readings changes in the same transaction as the rows themselves: what
 //!   the disk counts is on it, was acknowledged, or is counted as lost. Sequence numbers are that
 //!   count, hence without gaps.
+//! - A reading that was taken before the clock was set has its time since the start of the kernel
+//!   (`since`), and is held back. Once the clock is set, the offset is kept as this start's `anchor`
+//!   before any of its readings is sent, so that all of them always go out under the same time. What
+//!   another start of the kernel left without an anchor can never be placed, and is sent as it is.
 //! - One process per queue: the database is locked exclusively while it is open.
 //! - The file does not grow beyond its limit (the log beside it takes at most some 2 MB more). What
 //!   happens to readings beyond is the operator's choice ([`WhenFull`]).
@@ -36,7 +40,8 @@
 //! boot     (id, name)                            one row per start of the agent
 //! accepted (boot, sensor, count, first_at)       how many readings were accepted
 //! chunk    (id, boot, readings, upto, newest,    readings that wait, oldest first, each row a
-//!           thinned, checksum, message)          message of the wire; `upto` counts all accepted
+//!           since, thinned, checksum, message)   message of the wire; `upto` counts all accepted
+//! anchor   (id, kernel, millis)                  where a start of the kernel stands in time
 //! dead     (id, reason, boot, readings, message) the last rows that were given up
 //! loss     (reason, readings)                    what was accepted and is lost
 //! ```
@@ -52,7 +57,7 @@ mod salvage;
 mod store;
 mod task;
 
-pub use chunk::{Chunk, ChunkId, Sample, Shape};
+pub use chunk::{Chunk, ChunkId, News, Sample, Shape};
 pub use error::QueueError;
 pub use inspect::{Accepted, Inspection, Record, Summary, inspect, summarise};
 pub use loss::{Loss, Losses};

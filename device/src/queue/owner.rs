@@ -10,10 +10,11 @@ use tidings_schema::BootId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::chunk::{Chunk, ChunkId, Sample, Shape};
+use super::chunk::{Chunk, ChunkId, News, Sample, Shape};
 use super::error::QueueError;
 use super::loss::Loss;
 use super::task::Task;
+use crate::clock::Clock;
 use crate::config::QueueConfig;
 use crate::status::Counters;
 
@@ -32,8 +33,7 @@ const CAPACITY: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Queue {
     requests: mpsc::Sender<Request>,
-    /// The last row that there is: who waits for more to send watches it.
-    last: watch::Receiver<ChunkId>,
+    news: watch::Receiver<News>,
 }
 
 /// The owner's thread, to be joined at the end.
@@ -50,16 +50,17 @@ impl Queue {
         config: &QueueConfig,
         shape: Shape,
         boot: &BootId,
+        clock: Arc<Clock>,
         counters: Arc<Counters>,
     ) -> Result<(Self, Owner), QueueError> {
-        let task = Task::open(config.clone(), shape, boot, counters, Instant::now())?;
-        let last = task.watch();
+        let task = Task::open(config.clone(), shape, boot, clock, counters, Instant::now())?;
+        let news = task.watch();
         let (requests, inbox) = mpsc::channel(CAPACITY);
         let thread = std::thread::Builder::new()
             .name("queue".to_owned())
             .spawn(move || run(task, inbox))
             .map_err(QueueError::Thread)?;
-        Ok((Self { requests, last }, Owner(thread)))
+        Ok((Self { requests, news }, Owner(thread)))
     }
 
     /// Hands over a sample.
@@ -107,18 +108,19 @@ impl Queue {
         done.await.map_err(|_| Closed)
     }
 
-    /// The last row that there is.
+    /// What there is.
     #[must_use]
-    pub fn last(&self) -> ChunkId {
-        *self.last.borrow()
+    pub fn news(&self) -> News {
+        *self.news.borrow()
     }
 
-    /// Waits until there are new rows since the last call.
+    /// Waits until there is something new since the last call.
     ///
     /// # Errors
     /// When the owner has ended.
-    pub async fn changed(&mut self) -> Result<(), Closed> {
-        self.last.changed().await.map_err(|_| Closed)
+    pub async fn changed(&mut self) -> Result<News, Closed> {
+        self.news.changed().await.map_err(|_| Closed)?;
+        Ok(*self.news.borrow_and_update())
     }
 }
 

@@ -131,7 +131,9 @@ impl Room {
             let thinned = self.thinned + 1;
             let mut kept = halved(&first.message, thinned);
             let (mut before, mut last) = (first.readings, &first);
-            let second = rows.next().filter(|second| second.boot == first.boot);
+            let second = rows
+                .next()
+                .filter(|second| (&second.boot, second.since) == (&first.boot, first.since));
             if let Some(second) = &second {
                 let both = [kept.clone(), halved(&second.message, thinned)].concat();
                 if message(&first.message, &both)
@@ -167,7 +169,7 @@ impl Room {
     fn next_rows(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Row>> {
         transaction
             .prepare_cached(
-                "SELECT chunk.id, boot.name, readings, message, upto, newest
+                "SELECT chunk.id, boot.name, readings, message, upto, newest, since
                  FROM chunk JOIN boot ON boot.id = chunk.boot
                  WHERE chunk.id > ?1 AND thinned = ?2 ORDER BY chunk.id LIMIT 2",
             )?
@@ -179,6 +181,7 @@ impl Room {
                     message: row.get(3)?,
                     upto: row.get(4)?,
                     newest: row.get(5)?,
+                    since: row.get(6)?,
                 })
             })?
             .collect()
@@ -192,6 +195,7 @@ struct Row {
     message: Vec<u8>,
     upto: i64,
     newest: i64,
+    since: Option<i64>,
 }
 
 /// The readings of a message whose number is a multiple of 2 to the power of `thinned`.
@@ -204,7 +208,7 @@ fn halved(message: &[u8], thinned: i64) -> Vec<Reading> {
 /// Some readings under the device and boot of another message; `None` where there are none.
 fn message(of: &[u8], readings: &[Reading]) -> Option<Vec<u8>> {
     let decoded = latest::decode(of).ok()?;
-    latest::encode(&decoded.device, &decoded.boot, readings).ok()?
+    latest::encode(&decoded.device, &decoded.boot, decoded.clock, readings).ok()?
 }
 
 fn drop_oldest(transaction: &Transaction<'_>) -> rusqlite::Result<Option<u64>> {

@@ -9,6 +9,7 @@ use super::commit::TOTAL_BOOT;
 use super::error::{QueueError, named};
 use super::inspect::{Accepted, accepted};
 use super::store::{layout, read};
+use crate::clock::KernelBoot;
 
 /// What could be carried over.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Salvaged {
     pub(super) chunks: Vec<Chunk>,
     /// What the boots had accepted, as far as that could be read.
     pub(super) accepted: Vec<Accepted>,
+    /// The offsets of the starts of the kernel.
+    pub(super) anchors: Vec<(KernelBoot, i64)>,
     /// Readings that are missing, at the most: some may have been acknowledged.
     pub(super) missing: u64,
 }
@@ -44,16 +47,29 @@ pub(super) fn is_sound(connection: &Connection) -> bool {
 /// Moves a damaged database aside and reads what it still says.
 pub(super) fn salvage(path: &Path) -> Result<Salvaged, QueueError> {
     let aside = move_aside(path)?;
-    let mut salvaged =
-        Salvaged { aside: aside.clone(), chunks: Vec::new(), accepted: Vec::new(), missing: 0 };
+    let mut salvaged = Salvaged {
+        aside: aside.clone(),
+        chunks: Vec::new(),
+        accepted: Vec::new(),
+        anchors: Vec::new(),
+        missing: 0,
+    };
     // Read-write, because the log beside it is to be taken in.
     let Ok(connection) = Connection::open(&aside) else { return Ok(salvaged) };
     if layout(&connection).map_err(|error| named(&aside, error)).is_err() {
         return Ok(salvaged);
     }
     salvaged.accepted = accepted(&connection).unwrap_or_default();
+    salvaged.anchors = anchors(&connection).unwrap_or_default();
     read_rows(&connection, &mut salvaged);
     Ok(salvaged)
+}
+
+fn anchors(connection: &Connection) -> rusqlite::Result<Vec<(KernelBoot, i64)>> {
+    connection
+        .prepare("SELECT kernel, millis FROM anchor ORDER BY id")?
+        .query_map([], |row| Ok((KernelBoot(row.get(0)?), row.get(1)?)))?
+        .collect()
 }
 
 fn read_rows(connection: &Connection, salvaged: &mut Salvaged) {
@@ -75,23 +91,28 @@ fn read_rows(connection: &Connection, salvaged: &mut Salvaged) {
     };
     let last = ends("max").unwrap_or(ChunkId::MAX);
     let Ok(mut statement) = connection.prepare(
-        "SELECT chunk.id, boot.name, readings, checksum, message, upto
+        "SELECT chunk.id, boot.name, readings, checksum, message, since, upto
          FROM chunk LEFT JOIN boot ON boot.id = chunk.boot
          WHERE chunk.id >= ?1 ORDER BY chunk.id LIMIT 1",
     ) else {
         return;
     };
     let (mut id, mut failures) = (first, 0);
+    // Rows before the first good one, and the readings that were accepted before it.
+    let mut head = (0, 0);
     // Readings accepted up to the last good row.
     let mut upto: Option<u64> = None;
     while id <= last && failures < PATIENCE {
         let row = statement
-            .query_row([id], |row| Ok((row.get::<_, ChunkId>(0)?, read(row)?, row.get(5)?)))
+            .query_row([id], |row| Ok((row.get::<_, ChunkId>(0)?, read(row)?, row.get(6)?)))
             .optional();
         match row {
             Ok(Some((found, Ok(chunk), ends))) => {
                 let begins = u64::saturating_sub(ends, chunk.readings as u64);
-                salvaged.missing += upto.map_or(0, |before| begins.saturating_sub(before));
+                match upto {
+                    Some(before) => salvaged.missing += begins.saturating_sub(before),
+                    None => head = (found.abs_diff(first), begins),
+                }
                 upto = Some(ends);
                 salvaged.chunks.push(chunk);
                 (id, failures) = (found + 1, 0);
@@ -104,6 +125,9 @@ fn read_rows(connection: &Connection, salvaged: &mut Salvaged) {
             }
         }
     }
+    // How many readings the first rows had cannot be told: at the most as many as the fullest.
+    let fullest = salvaged.chunks.iter().map(|chunk| chunk.readings as u64).max().unwrap_or(0);
+    salvaged.missing += fullest.saturating_mul(head.0).min(head.1);
     if let (Some(total), Some(upto)) = (total, upto) {
         salvaged.missing += total.saturating_sub(upto);
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use tidings_schema::wire::latest;
 use tidings_schema::{BootId, UnixMillis};
 
@@ -12,6 +12,7 @@ use super::error::{QueueError, named};
 use super::inspect::Accepted;
 use super::loss::Losses;
 use super::room::{Limits, Room};
+use crate::clock::KernelBoot;
 
 /// One start of the agent, in one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +22,15 @@ pub(super) struct Boot {
 }
 
 /// Number of the layout, in the database's `user_version`.
-pub(super) const LAYOUT: i64 = 2;
+pub(super) const LAYOUT: i64 = 3;
 
 /// Boots whose counts are kept after their last reading has left: enough to compare what was sent
 /// with what was stored across many restarts, few enough to stay small.
 const BOOTS_KEPT: i64 = 1000;
 
 /// What [`read`] reads. Also where the boot is missing, which is damage then.
-pub(super) const ROW: &str = "chunk.id, boot.name, max(0, min(readings, 131072)), checksum, message
+pub(super) const ROW: &str =
+    "chunk.id, boot.name, max(0, min(readings, 131072)), checksum, message, since
      FROM chunk LEFT JOIN boot ON boot.id = chunk.boot";
 
 /// Readings of a row, as far as the number can be believed: it is not under the checksum.
@@ -96,12 +98,15 @@ impl Store {
                      CREATE TABLE chunk (
                          id INTEGER PRIMARY KEY, boot INTEGER NOT NULL,
                          readings INTEGER NOT NULL, upto INTEGER NOT NULL,
-                         newest INTEGER NOT NULL,
+                         newest INTEGER NOT NULL, since INTEGER,
                          thinned INTEGER NOT NULL DEFAULT 0,
                          checksum INTEGER NOT NULL, message BLOB NOT NULL);
                      CREATE TABLE dead (
                          id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL,
                          boot TEXT, readings INTEGER, message BLOB);
+                     CREATE TABLE anchor (
+                         id INTEGER PRIMARY KEY, kernel INTEGER NOT NULL UNIQUE,
+                         millis INTEGER NOT NULL);
                      CREATE TABLE loss (reason TEXT PRIMARY KEY, readings INTEGER NOT NULL);
                      PRAGMA user_version={LAYOUT};
                      COMMIT;"
@@ -118,6 +123,10 @@ impl Store {
         let id = self.transaction(|transaction, _| {
             transaction.execute("INSERT INTO boot (name) VALUES (?1)", [name.as_str()])?;
             let id = transaction.last_insert_rowid();
+            transaction.execute(
+                "DELETE FROM anchor WHERE id <= (SELECT max(id) FROM anchor) - ?1",
+                [BOOTS_KEPT],
+            )?;
             let unused = "<= ?1 AND boot.id NOT IN (SELECT boot FROM chunk)";
             transaction.execute(
                 &format!(
@@ -144,24 +153,63 @@ impl Store {
 
     /// Up to `limit` rows after `after`, oldest first. Rows that are damaged are passed over and do
     /// not count: fewer than `limit` tells the caller that there is no more.
-    pub(super) fn fetch(&self, after: ChunkId, limit: usize) -> Result<Fetched, QueueError> {
+    ///
+    /// Readings of the start of the kernel `now` whose place in time is not known yet are held back.
+    pub(super) fn fetch(
+        &self,
+        after: ChunkId,
+        limit: usize,
+        now: KernelBoot,
+    ) -> Result<Fetched, QueueError> {
         let work = || -> rusqlite::Result<Fetched> {
-            let mut statement = self
-                .connection
-                .prepare_cached(&format!("SELECT {ROW} WHERE chunk.id > ?1 ORDER BY chunk.id"))?;
+            let mut statement = self.connection.prepare_cached(&format!(
+                "SELECT {ROW} WHERE chunk.id > ?1 AND (since IS NULL OR since IS NOT ?2
+                         OR EXISTS (SELECT * FROM anchor WHERE kernel = since))
+                     ORDER BY chunk.id"
+            ))?;
             let mut fetched = Fetched::default();
-            let mut rows = statement.query([after])?;
+            let mut rows = statement.query([after, now.0])?;
             while fetched.chunks.len() < limit
                 && let Some(row) = rows.next()?
             {
                 match read(row)? {
-                    Ok(chunk) => fetched.chunks.push(chunk),
+                    Ok(chunk) => {
+                        let offset = match chunk.since {
+                            Some(kernel) => anchor(&self.connection, kernel)?,
+                            None => None,
+                        };
+                        fetched.chunks.push(match offset {
+                            Some(offset) => chunk.place(offset),
+                            None => chunk,
+                        });
+                    }
                     Err(damaged) => fetched.damaged.push(damaged),
                 }
             }
             Ok(fetched)
         };
         work().map_err(|error| named(&self.path, error))
+    }
+
+    /// From time since the start of the kernel to time since 1970, in milliseconds, where it is known.
+    pub(super) fn anchor(&self, kernel: KernelBoot) -> Result<Option<i64>, QueueError> {
+        anchor(&self.connection, kernel).map_err(|error| named(&self.path, error))
+    }
+
+    /// Keeps that offset, unless there is one already: readings may have been sent by it.
+    pub(super) fn keep_anchor(
+        &mut self,
+        kernel: KernelBoot,
+        offset: i64,
+    ) -> Result<(), QueueError> {
+        self.transaction(|transaction, _| {
+            transaction
+                .execute(
+                    "INSERT OR IGNORE INTO anchor (kernel, millis) VALUES (?1, ?2)",
+                    [kernel.0, offset],
+                )
+                .map(|_| ())
+        })
     }
 
     /// How many rows and readings wait, and the highest id.
@@ -189,7 +237,11 @@ impl Store {
         &mut self,
         chunks: &[Chunk],
         accepted: &[Accepted],
+        anchors: &[(KernelBoot, i64)],
     ) -> Result<(), QueueError> {
+        for (kernel, offset) in anchors {
+            self.keep_anchor(*kernel, *offset)?;
+        }
         let mut names: Vec<&BootId> = Vec::new();
         for name in accepted.iter().map(|one| &one.boot).chain(chunks.iter().map(|one| &one.boot)) {
             if !names.contains(&name) {
@@ -206,7 +258,10 @@ impl Store {
                 .filter(|chunk| chunk.boot == *name)
                 .map(|chunk| {
                     let (readings, message) = (chunk.readings, chunk.message.clone());
-                    (chunk.id, Packed { readings, newest: newest(&message), message })
+                    (
+                        chunk.id,
+                        Packed { readings, newest: newest(&message), since: chunk.since, message },
+                    )
                 })
                 .collect();
             let commit = Commit {
@@ -266,7 +321,7 @@ pub(super) struct Depth {
     pub(super) last: ChunkId,
 }
 
-/// Reads a row of `id, boot, readings, checksum, message`; one that is damaged is named with the
+/// Reads a row of `id, boot, readings, checksum, message, since`; one that is damaged is named with the
 /// readings that it claims to hold.
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Chunk, (ChunkId, u64)>> {
     let id: ChunkId = row.get(0)?;
@@ -276,9 +331,17 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Chunk, (C
         let message: Vec<u8> = row.get(4).ok()?;
         (row.get::<_, u32>(3).ok()? == checksum(&boot, &message)).then_some(())?;
         let boot = BootId::try_from(boot).ok()?;
-        Some(Chunk { id, boot, readings: usize::try_from(readings).ok()?, message })
+        let since = row.get::<_, Option<i64>>(5).ok()?.map(KernelBoot);
+        Some(Chunk { id, boot, readings: usize::try_from(readings).ok()?, since, message })
     };
     Ok(read().ok_or((id, readings)))
+}
+
+fn anchor(connection: &Connection, kernel: KernelBoot) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT millis FROM anchor WHERE kernel = ?1")?
+        .query_row([kernel.0], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn layout(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,6 +1,8 @@
 //! What the owner of the queue does with what it is given: packs it in memory, and writes to the disk
 //! what has not been acknowledged before long. No threads; the time is given.
 
+mod disk;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,16 +13,14 @@ use tidings_schema::{BootId, SensorId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::chunk::{Chunk, ChunkId, Count, Packed, Packer, Sample, Shape};
+use super::chunk::{Chunk, ChunkId, Count, News, Packed, Packer, Sample, Shape};
 use super::commit::{Commit, Committed};
 use super::error::QueueError;
 use super::loss::{Loss, Losses};
-use super::salvage;
 use super::store::{Boot, Store};
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::QueueConfig;
 use crate::status::{Counters, add};
-use crate::terminal::causes;
 
 /// Bytes in memory at which they are written to the disk, however young they are.
 const EARLY_BYTES: usize = 1024 * 1024;
@@ -32,6 +32,9 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// harmless and yet is not to be much.
 const REMOVE_WITHIN: Duration = Duration::from_secs(2);
 
+/// The wait before the clock is looked at again, while it is not set.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The wait before a disk that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,10 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Task {
     config: QueueConfig,
+    clock: Arc<Clock>,
+    /// Whether the queue knows where this start of the kernel stands in time; until then, when it looks
+    /// again.
+    anchored: Result<i64, Instant>,
     /// The longest that a sample waits for others to share its row.
     age: Duration,
     boot: BootId,
@@ -60,8 +67,8 @@ pub(super) struct Task {
     /// When the oldest of these three came.
     news_since: Option<Instant>,
     counters: Arc<Counters>,
-    /// The last row that there is.
-    last: watch::Sender<ChunkId>,
+    /// What the queue has.
+    news: watch::Sender<News>,
 }
 
 impl Task {
@@ -71,13 +78,16 @@ impl Task {
         config: QueueConfig,
         shape: Shape,
         boot: &BootId,
+        clock: Arc<Clock>,
         counters: Arc<Counters>,
         now: Instant,
     ) -> Result<Self, QueueError> {
         let mut task = Self {
             config,
             age: shape.age,
-            packer: Packer::new(shape, boot.clone()),
+            packer: Packer::new(shape, boot.clone(), clock.kernel_boot()),
+            anchored: Err(now),
+            clock,
             packing_since: None,
             boot: boot.clone(),
             next_id: 1,
@@ -91,25 +101,26 @@ impl Task {
             losses: Losses::default(),
             news_since: None,
             counters,
-            last: watch::Sender::new(0),
+            news: watch::Sender::default(),
         };
         match task.open_disk() {
             Ok(()) => {}
             Err(error) if error.is_of_the_disk() => task.degrade(&error, now),
             Err(error) => return Err(error),
         }
+        task.anchor(now);
         Ok(task)
     }
 
     /// To be told of new rows.
-    pub(super) fn watch(&self) -> watch::Receiver<ChunkId> {
-        self.last.subscribe()
+    pub(super) fn watch(&self) -> watch::Receiver<News> {
+        self.news.subscribe()
     }
 
     /// When [`Task::tick`] has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let pack = self.packing_since.map(|since| since + self.age);
-        pack.into_iter().chain(self.commit_due()).min()
+        pack.into_iter().chain(self.commit_due()).chain(self.anchored.err()).min()
     }
 
     fn commit_due(&self) -> Option<Instant> {
@@ -128,6 +139,7 @@ impl Task {
 
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Instant) {
+        self.anchor(now);
         if self.packing_since.is_some_and(|since| now >= since + self.age) {
             self.pack(now);
         }
@@ -194,7 +206,7 @@ impl Task {
             self.commit(now);
         }
         let mut fetched = match &self.disk {
-            Some((store, _)) => match store.fetch(after, limit) {
+            Some((store, _)) => match store.fetch(after, limit, self.clock.kernel_boot()) {
                 Err(error @ QueueError::Damaged { .. }) => {
                     self.set_aside(&error)?;
                     return self.fetch(after, limit, now);
@@ -205,14 +217,21 @@ impl Task {
         };
         // Ids are of one count, and a row comes to the disk before those that come after it, or
         // stays in memory beside them while the disk fails.
-        fetched.chunks.extend(self.memory.range(after + 1..).take(limit).map(|(id, (row, _))| {
-            Chunk {
+        let memory = self.memory.range(after + 1..).filter_map(|(id, (row, _))| {
+            let chunk = Chunk {
                 id: *id,
                 boot: self.boot.clone(),
                 readings: row.readings,
+                since: row.since,
                 message: row.message.clone(),
+            };
+            match (row.since, self.anchored) {
+                (None, _) => Some(chunk),
+                (Some(_), Ok(offset)) => Some(chunk.place(offset)),
+                (Some(_), Err(_)) => None,
             }
-        }));
+        });
+        fetched.chunks.extend(memory.take(limit));
         fetched.chunks.sort_unstable_by_key(|chunk| chunk.id);
         fetched.chunks.truncate(limit);
         // What is acknowledged and not yet removed.
@@ -247,7 +266,7 @@ impl Task {
     fn keep(&mut self, row: Packed, now: Instant) {
         self.memory_bytes += row.message.len();
         self.memory.insert(self.next_id, (row, now));
-        self.last.send_replace(self.next_id);
+        self.news.send_modify(|news| news.last = self.next_id);
         self.next_id += 1;
     }
 
@@ -290,7 +309,8 @@ impl Task {
     fn try_disk(&mut self, rows: &[(ChunkId, Packed)]) -> Result<Committed, QueueError> {
         let expired = self.config.limits.max_age.and_then(|age| {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            clock::now().offset(-age).ok()
+            // Where the clock is not set, nobody knows how old anything is.
+            self.anchored.ok().and_then(|_| self.clock.stamp().at.offset(-age).ok())
         });
         let Some((store, boot)) = &mut self.disk else { return Ok(Committed::default()) };
         let commit = Commit {
@@ -328,28 +348,6 @@ impl Task {
         }
     }
 
-    /// The disk fails: readings wait in memory until it takes them again.
-    fn degrade(&mut self, error: &QueueError, now: Instant) {
-        if self.retry_at.replace(now + RETRY).is_none() {
-            tracing::error!(
-                error = causes(error, ": "),
-                limit_bytes = MOST_BYTES,
-                "the queue's disk fails: readings wait in memory, where a power cut takes them"
-            );
-            self.counters.degraded.store(true, Ordering::Relaxed);
-        }
-        self.stay_within_memory(now);
-    }
-
-    fn stay_within_memory(&mut self, now: Instant) {
-        while self.memory_bytes > MOST_BYTES
-            && let Some((id, _)) = self.memory.first_key_value()
-        {
-            let readings = self.forget(*id);
-            self.lose(Loss::Disk, readings, now);
-        }
-    }
-
     /// Counts a loss that the disk has still to be told of.
     fn lose(&mut self, reason: Loss, readings: u64, now: Instant) {
         if readings > 0 {
@@ -358,66 +356,6 @@ impl Task {
             self.news_since.get_or_insert(now);
             self.counters.lost.fetch_add(readings, Ordering::Relaxed);
         }
-    }
-
-    /// Opens the database on the disk; one that is damaged is set aside and what can be read of it
-    /// carried over.
-    fn open_disk(&mut self) -> Result<(), QueueError> {
-        let mut store = match Store::open(&self.config.path, self.config.limits) {
-            Ok(store) if salvage::is_sound(store.connection()) => store,
-            Ok(store) => {
-                drop(store);
-                self.carry_over()?
-            }
-            Err(QueueError::Damaged { .. }) => self.carry_over()?,
-            Err(error) => return Err(error),
-        };
-        let boot = store.begin_boot(&self.boot)?;
-        let depth = store.depth()?;
-        self.counters.waiting.fetch_add(depth.readings, Ordering::Relaxed);
-        if self.memory.is_empty() {
-            self.next_id = self.next_id.max(depth.last + 1);
-        } else if let Some((first, _)) = self.memory.first_key_value()
-            && *first <= depth.last
-        {
-            // What began in memory before the disk was there takes its place after it.
-            let rows = std::mem::take(&mut self.memory);
-            self.next_id = self.next_id.max(depth.last + 1);
-            for (_, row) in rows {
-                self.memory.insert(self.next_id, row);
-                self.next_id += 1;
-            }
-        }
-        self.last.send_replace(self.next_id - 1);
-        self.disk = Some((store, boot));
-        Ok(())
-    }
-
-    /// Sets a damaged file aside, and makes a new one of what can be read of it.
-    fn carry_over(&mut self) -> Result<Store, QueueError> {
-        let salvaged = salvage::salvage(&self.config.path)?;
-        let mut store = Store::open(&self.config.path, self.config.limits)?;
-        store.restore(&salvaged.chunks, &salvaged.accepted)?;
-        tracing::error!(
-            aside = %salvaged.aside.display(),
-            rows = salvaged.chunks.len(),
-            missing_readings = salvaged.missing,
-            "the queue's file is damaged: it was set aside, and what could be read of it goes on"
-        );
-        self.losses.add(Loss::Damaged, salvaged.missing);
-        self.counters.lost.fetch_add(salvaged.missing, Ordering::Relaxed);
-        Ok(store)
-    }
-
-    /// Goes on with a new file in place of one that turned out to be damaged.
-    fn set_aside(&mut self, error: &QueueError) -> Result<(), QueueError> {
-        tracing::error!(error = causes(error, ": "), "the queue is damaged");
-        self.disk = None;
-        let memory: u64 = self.memory.values().map(|(row, _)| row.readings as u64).sum();
-        let open = self.packer.len() as u64;
-        self.counters.waiting.store(memory + open, Ordering::Relaxed);
-        drop(self.carry_over()?);
-        self.open_disk()
     }
 }
 

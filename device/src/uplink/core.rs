@@ -56,6 +56,8 @@ pub(super) enum Event {
     Fetched(Vec<Chunk>),
     /// The queue has new rows.
     News,
+    /// Rows that the queue held back can be fetched now; its last row is this one.
+    Placed { last: ChunkId },
     /// End when everything is sent.
     Drain,
 }
@@ -118,6 +120,8 @@ struct Online {
     alone: bool,
     /// Whether something is held back by the rate alone.
     limited: bool,
+    /// The queue is to be read from its beginning, once nothing is in flight.
+    again: Option<ChunkId>,
 }
 
 #[derive(Debug)]
@@ -176,11 +180,7 @@ impl Core {
                 }
             }
             (Event::Connected { last }, State::Connecting) => {
-                let lanes = if self.rules.fresh_first {
-                    vec![Lane::new(last, None), Lane::new(0, Some(last))]
-                } else {
-                    vec![Lane::new(0, None)]
-                };
+                let lanes = lanes(&self.rules, last);
                 self.state = State::Online(Online {
                     since: now,
                     lanes,
@@ -189,6 +189,7 @@ impl Core {
                     proven: false,
                     alone: false,
                     limited: false,
+                    again: None,
                 });
             }
             (Event::Lost, State::Connecting | State::Online(_)) => {
@@ -211,6 +212,7 @@ impl Core {
                 }
             }
             (Event::News, State::Online(online)) => look_again(online),
+            (Event::Placed { last }, State::Online(online)) => online.again = Some(last),
             (Event::Drain, state) => {
                 self.draining = true;
                 // The news of the last commit may come after this.
@@ -225,7 +227,8 @@ impl Core {
                 | Event::Lost
                 | Event::Acknowledged(_)
                 | Event::Fetched(_)
-                | Event::News,
+                | Event::News
+                | Event::Placed { .. },
                 State::Disconnected { .. } | State::Connecting | State::Online(_),
             ) => {}
         }
@@ -253,6 +256,7 @@ impl Core {
         match &self.state {
             State::Online(online) => {
                 self.draining
+                    && online.again.is_none()
                     && online.fetching.is_none()
                     && online.in_flight.is_empty()
                     && online.lanes.iter().all(Lane::is_empty)
@@ -280,6 +284,14 @@ impl Core {
     fn advance(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let State::Online(online) = &mut self.state else { return };
         online.limited = false;
+        if let Some(last) = online.again {
+            if !online.in_flight.is_empty() || online.fetching.is_some() {
+                return;
+            }
+            online.again = None;
+            online.lanes = lanes(&self.rules, last);
+            self.strikes.start_over();
+        }
         while online.in_flight.len() < WINDOW && !online.alone {
             // A suspect waits until nothing else is in flight, and until the connection has shown
             // that it works; where there is nothing else to show it with, it goes as it is.
@@ -336,6 +348,15 @@ impl Core {
                 actions.push(Action::Fetch { after, limit: FETCH });
             }
         }
+    }
+}
+
+/// What is published first, and then the next.
+fn lanes(rules: &Rules, last: ChunkId) -> Vec<Lane> {
+    if rules.fresh_first {
+        vec![Lane::new(last, None), Lane::new(0, Some(last))]
+    } else {
+        vec![Lane::new(0, None)]
     }
 }
 

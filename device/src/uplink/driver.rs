@@ -85,6 +85,7 @@ pub(crate) async fn run(
     let mut stop = pin!(stop);
     let mut give_up: Option<Instant> = None;
     let mut event = Event::Tick;
+    let mut placed = queue.news().placed;
     loop {
         if matches!(event, Event::Lost) {
             // Here and not in `next`, which may be cancelled half-way.
@@ -99,7 +100,10 @@ pub(crate) async fn run(
         let due = core.wake_at();
         event = tokio::select! {
             event = driver.next() => event,
-            Ok(()) = queue.changed() => Event::News,
+            Ok(news) = queue.changed() => {
+                let placed = std::mem::replace(&mut placed, news.placed);
+                if placed == news.placed { Event::News } else { Event::Placed { last: news.last } }
+            }
             () = until(due) => Event::Tick,
             patience = &mut stop, if give_up.is_none() => {
                 give_up = Some(Instant::now() + patience.unwrap_or_default());
@@ -217,7 +221,7 @@ impl Driver {
                         self.counters.online.store(true, Ordering::Relaxed);
                         self.unreached = 0;
                         tracing::info!(endpoint = self.settings.endpoint, port = self.port, "connected");
-                        return Event::Connected { last: self.requests.last() };
+                        return Event::Connected { last: self.requests.news().last };
                     }
                     LinkEvent::Message { topic, .. } => tracing::debug!(topic, "message"),
                     LinkEvent::Closed(error) => {

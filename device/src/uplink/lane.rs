@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use tidings_schema::DeviceId;
 use tidings_schema::wire::batch::BatchBuilder;
 use tidings_schema::wire::latest;
+use tidings_schema::{Clock, DeviceId};
 
 use crate::queue::{Chunk, ChunkId};
 
@@ -107,13 +107,14 @@ fn fill(ready: &VecDeque<Chunk>, filling: &Filling) -> (usize, Option<Vec<u8>>) 
     let room = filling.bytes.saturating_sub(filling.topic_len);
     let (Some(first), Some(second)) = (ready.front(), ready.get(1)) else { return (1, None) };
     // Where even the second cannot be joined there is nothing to decode.
-    if second.boot != first.boot || first.message.len() + LEAST > room {
+    if !share(second, first) || first.message.len() + LEAST > room {
         return (1, None);
     }
     let Filling { device, topic_len, bytes } = filling;
-    let mut batch = BatchBuilder::new(device, &first.boot, *topic_len, *bytes);
+    let clock = if first.since.is_some() { Clock::Unset } else { Clock::Set };
+    let mut batch = BatchBuilder::new(device, &first.boot, *topic_len, *bytes).with_clock(clock);
     let mut rows = 0;
-    for row in ready.iter().take_while(|row| row.boot == first.boot) {
+    for row in ready.iter().take_while(|row| share(row, first)) {
         let mut with = batch.clone();
         if row.message.len() > room || !push_all(&mut with, row) {
             break;
@@ -122,6 +123,11 @@ fn fill(ready: &VecDeque<Chunk>, filling: &Filling) -> (usize, Option<Vec<u8>>) 
         rows += 1;
     }
     (rows, batch.finish())
+}
+
+/// Whether two rows can be of one message.
+fn share(one: &Chunk, other: &Chunk) -> bool {
+    one.boot == other.boot && one.since == other.since
 }
 
 /// Bytes that a reading needs at the least beside others: a message with less room is full.

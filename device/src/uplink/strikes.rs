@@ -45,6 +45,11 @@ impl Strikes {
         self.waiting.remove(least)
     }
 
+    /// Forgets the suspects that wait: they are fetched again.
+    pub(super) fn start_over(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Whether suspects wait.
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidings_schema::measurement::Measurements;
 use tidings_schema::wire::latest;
 use tidings_schema::{
-    BootId, DeviceId, Measurement, Outcome, Quantity, Reading, SensorId, Seq, Unit, UnixMillis,
-    Value,
+    BootId, Clock, DeviceId, Measurement, Outcome, Quantity, Reading, SensorId, Seq, Unit,
+    UnixMillis, Value,
 };
 use tokio::time::Instant;
 
@@ -35,8 +35,8 @@ fn chunk(id: ChunkId, boot: &str, readings: usize) -> Chunk {
             ),
         })
         .collect();
-    let message = latest::encode(&device(), &boot, &list).unwrap().unwrap();
-    Chunk { id, boot, readings, message }
+    let message = latest::encode(&device(), &boot, Clock::Set, &list).unwrap().unwrap();
+    Chunk { id, boot, readings, since: None, message }
 }
 
 /// Rows of one reading each.

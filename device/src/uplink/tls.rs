@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{default_provider, sign};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::config::MqttConfig;
 
@@ -113,13 +115,32 @@ pub fn client_config(config: &MqttConfig) -> Result<Arc<ClientConfig>, TlsError>
     }
     // The provider is named, not taken from a process-wide default that another library may set.
     let provider: Arc<CryptoProvider> = Arc::new(default_provider());
-    ClientConfig::builder_with_provider(provider)
+    let time = NotBefore(written(&config.certificate));
+    ClientConfig::builder_with_details(provider, Arc::new(time))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .map(Arc::new)
         .map_err(unusable)
+}
+
+/// The time that certificates are checked by: never before this device's own certificate was written
+/// to its disk. A clock that stands in 1970 would refuse every broker, and a device that can reach its
+/// broker but no time server would stay silent.
+#[derive(Debug)]
+struct NotBefore(UnixTime);
+
+impl TimeProvider for NotBefore {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::now().max(self.0))
+    }
+}
+
+fn written(path: &Path) -> UnixTime {
+    let written = std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let since = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    UnixTime::since_unix_epoch(since.unwrap_or_default())
 }
 
 /// The port at which AWS IoT Core tells MQTT from HTTP by ALPN.

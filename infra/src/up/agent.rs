@@ -69,7 +69,9 @@ pub(super) struct Running {
 pub(crate) fn connection_config(device: &DeviceId, port: u16) -> String {
     format!(
         "device = \"{device}\"\n\n[mqtt]\nendpoint = \"localhost\"\nport = {port}\nca = \"{ROOT_CA}\"\n\
-         certificate = \"{CERTIFICATE}\"\nkey = \"{KEY}\"\n"
+         certificate = \"{CERTIFICATE}\"\nkey = \"{KEY}\"\n\n\
+         [clock]\n# This machine's clock is taken as it is. On a Pi leave this out: readings wait there\n\
+         # until the kernel says that its clock is synchronised.\ntrust = \"always\"\n"
     )
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tidings_agent::{clock, queue};
 use tidings_ingest::store::Tables;
-use tidings_schema::{DeviceId, SensorId, UnixMillis, wire};
+use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, wire};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
@@ -292,7 +292,11 @@ impl Watching<'_> {
             open_events: self.cloud.invoker.open_events(),
             failed_events: self.cloud.invoker.failed_events(),
             stored: self.cloud.invoker.stored_readings(),
-            lag_ms: latest.iter().map(|reading| now.get() - reading.at.get()).min(),
+            lag_ms: latest
+                .iter()
+                .filter(|reading| reading.clock == Clock::Set)
+                .map(|reading| now.get() - reading.at.get())
+                .min(),
             quarantined: quarantined as u64,
             latest: latest.iter().map(line).collect(),
         };

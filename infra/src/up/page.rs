@@ -13,7 +13,7 @@ use axum::routing::get;
 use futures_util::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use tidings_agent::clock;
-use tidings_schema::{DeviceId, Quantity, SensorId, UnixMillis};
+use tidings_schema::{Clock, DeviceId, Quantity, SensorId, UnixMillis};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -159,7 +159,12 @@ fn point(reading: &StoredReading) -> Point<'_> {
 }
 
 fn points(readings: &[StoredReading]) -> String {
-    let points: Vec<Point<'_>> = readings.iter().map(point).collect();
+    let points: Vec<Point<'_>> = readings
+        .iter()
+        // A chart has no place for what has no place in time.
+        .filter(|reading| reading.clock == Clock::Set)
+        .map(point)
+        .collect();
     serde_json::to_string(&points).unwrap_or_else(|_| "[]".to_owned())
 }
 

@@ -144,3 +144,18 @@ fn the_same_message_gives_the_same_items_again() {
     let payload = rows(r#"[["temperature","Cel"]]"#, "[[0,1,21.5],[0,2,5000],[0,3]]");
     assert_eq!(sift_text(&payload), sift_text(&payload));
 }
+
+#[test]
+fn a_reading_that_cannot_be_placed_is_stored_as_such_and_kept_as_long_as_it_would_be_from_now() {
+    let payload = r#"{"v":1,"device":"pi-1","boot":"b","clock":"unset","t0":12345,"series":[
+        {"sensor":"s","fields":[["temperature","Cel"]],"rows":[[0,0,21.5],[1,1,-999]]}]}"#;
+    let puts = sift_text(payload);
+    let Put::Reading(item) = &puts[0] else { panic!("{puts:?}") };
+    assert_eq!((item.clock, item.at.get()), (Clock::Unset, 12_345));
+    assert_eq!(item.key.sk, "0000000012345#b#000000000000");
+    assert!(item.expires_at > NOW / 1000);
+    // What is wrong with another of its readings is told as ever, and says of the clock what it said.
+    let Put::Quarantine(refused) = &puts[1] else { panic!("{puts:?}") };
+    assert_eq!(refused.reason, "out-of-range");
+    assert_eq!(v1::decode(&refused.payload).unwrap().clock, Clock::Unset);
+}

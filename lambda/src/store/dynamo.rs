@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use tidings_schema::Clock;
+
 use super::{Store, StoreError, Tables};
 use crate::item::{Content, Put, QuarantineItem, ReadingItem, SEEN_PARTITION, SeenItem, Table};
 
@@ -205,12 +207,19 @@ fn reading(reading: &ReadingItem) -> Item {
             (Some(AttributeValue::M(values.collect())), units, None)
         }
     };
+    // A false time would be worse than none.
+    let (at, clock, uptime) = match reading.clock {
+        Clock::Set => (Some(number(reading.at)), None, None),
+        Clock::Unset => (None, Some(text(Clock::UNSET)), Some(number(reading.at))),
+    };
     item([
         ("pk", Some(text(&reading.key.pk))),
         ("sk", Some(text(&reading.key.sk))),
         ("device", Some(text(reading.device.as_str()))),
         ("sensor", Some(text(reading.sensor.as_str()))),
-        ("at", Some(number(reading.at))),
+        ("at", at),
+        ("clock", clock),
+        ("uptime_ms", uptime),
         ("values", values),
         ("units", units),
         ("fault", fault),

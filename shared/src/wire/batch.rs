@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use crate::clock::Clock;
 use crate::ids::{BootId, DeviceId};
 use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::measurement::Measurements;
@@ -47,6 +48,8 @@ struct Series {
     faults: String,
 }
 
+const T0: &str = ",\"t0\":";
+const CLOCK_UNSET_T0: &str = ",\"clock\":\"unset\",\"t0\":";
 const AFTER_T0: &str = ",\"series\":[";
 const END: &str = "]}";
 const ROWS: &str = ",\"rows\":[";
@@ -58,12 +61,22 @@ impl BatchBuilder {
     #[must_use]
     pub fn new(device: &DeviceId, boot: &BootId, topic_len: usize, budget: usize) -> Self {
         Self {
-            head: format!("{{\"v\":1,\"device\":\"{device}\",\"boot\":\"{boot}\",\"t0\":"),
+            head: format!("{{\"v\":1,\"device\":\"{device}\",\"boot\":\"{boot}\"{T0}"),
             t0: None,
             series: Vec::new(),
             readings: 0,
             budget: budget.saturating_sub(topic_len).min(MAX_PAYLOAD_BYTES),
         }
+    }
+
+    /// The same for readings whose times count from something else. To be said before the first
+    /// reading.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        if clock == Clock::Unset {
+            self.head = self.head.replace(T0, CLOCK_UNSET_T0);
+        }
+        self
     }
 
     /// Takes a reading into the message.

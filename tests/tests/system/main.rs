@@ -8,6 +8,7 @@
 mod architecture;
 mod broker;
 mod client;
+mod clock;
 mod delivery;
 mod lambda;
 mod up;

@@ -71,7 +71,7 @@ fn a_queue_is_thinned_evenly_and_what_is_dropped_is_counted() {
 #[test]
 fn what_is_too_old_is_dropped_and_counted() {
     let mut bench = Bench::opened(Limits { max_age: Some(Duration::from_secs(3600)), ..ROOMY });
-    let now = crate::clock::now().get();
+    let now = NOW;
     bench.commit([sample("a", now - 7_200_000)]);
     bench.commit([sample("a", now - 7_100_000), sample("a", now)]);
     bench.commit([sample("a", now)]);

@@ -1,5 +1,6 @@
 //! The queue against a plain list, against its limits, against damage and against power cuts.
 
+mod clock;
 mod cuts;
 mod damage;
 mod full;
@@ -13,13 +14,15 @@ use tempfile::TempDir;
 use tidings_schema::measurement::Measurements;
 use tidings_schema::wire::latest;
 use tidings_schema::{
-    BootId, DeviceId, Fault, Measurement, Outcome, Quantity, Reading, SensorId, Unit, UnixMillis,
-    Value,
+    self as schema, BootId, DeviceId, Fault, Measurement, Outcome, Quantity, Reading, SensorId,
+    Unit, UnixMillis, Value,
 };
 use tokio::time::Instant;
 
 use super::task::Task;
 use super::*;
+use crate::clock::tests::Driven;
+use crate::clock::{Clock, Trust};
 use crate::config::QueueConfig;
 use crate::status::{Counters, Status};
 
@@ -40,8 +43,16 @@ fn sample(sensor: &str, at: i64) -> Sample {
     Sample {
         sensor: SensorId::try_from(sensor).unwrap(),
         at: UnixMillis::new(at).unwrap(),
+        clock: schema::Clock::Set,
         outcome: Outcome::Measured(Measurements::new(vec![one]).unwrap()),
     }
+}
+
+/// What the clock says at the beginning.
+const NOW: i64 = 1_795_456_115_802;
+
+fn clock() -> Arc<Clock> {
+    Arc::new(Clock::of_kernel(Trust::Always))
 }
 
 fn boot(name: &str) -> BootId {
@@ -57,6 +68,7 @@ struct Bench {
     folder: TempDir,
     limits: Limits,
     counters: Arc<Counters>,
+    clock: Arc<Driven>,
     task: Option<Task>,
     now: Instant,
 }
@@ -64,7 +76,9 @@ struct Bench {
 impl Bench {
     fn new(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, limits, counters: Arc::default(), task: None, now: Instant::now() }
+        let clock = Driven::new(1);
+        clock.set(NOW, true);
+        Self { folder, limits, counters: Arc::default(), clock, task: None, now: Instant::now() }
     }
 
     fn opened(limits: Limits) -> Self {
@@ -83,7 +97,9 @@ impl Bench {
         self.counters = Arc::default();
         let config = QueueConfig { path: self.path(), limits: self.limits, commit: COMMIT };
         let (boot, counters) = (boot(name), self.counters.clone());
-        self.task = Some(Task::open(config, shape(), &boot, counters, self.now)?);
+        // A new process knows nothing of what another one knew.
+        let clock = Arc::new(Clock::new(self.clock.clone(), Trust::Synchronised));
+        self.task = Some(Task::open(config, shape(), &boot, clock, counters, self.now)?);
         Ok(())
     }
 
@@ -182,7 +198,8 @@ fn readings_are_packed_up_to_a_message() {
 fn a_queue_that_another_has_open_is_refused_with_its_path() {
     let bench = Bench::opened(ROOMY);
     let config = QueueConfig { path: bench.path(), limits: ROOMY, commit: Duration::from_secs(1) };
-    let error = Task::open(config, shape(), &boot("two"), Arc::default(), bench.now).unwrap_err();
+    let error =
+        Task::open(config, shape(), &boot("two"), clock(), Arc::default(), bench.now).unwrap_err();
     assert!(matches!(error, QueueError::InUse { .. }), "{error:?}");
     assert!(error.to_string().contains("queue.db"), "{error}");
 }
@@ -225,7 +242,7 @@ async fn what_was_gathered_is_committed_at_the_end() {
     let config =
         QueueConfig { path: bench.path(), limits: ROOMY, commit: Duration::from_secs(3600) };
     let (queue, owner) =
-        Queue::open(&config, shape(), &boot("one"), bench.counters.clone()).unwrap();
+        Queue::open(&config, shape(), &boot("one"), clock(), bench.counters.clone()).unwrap();
     queue
         .append(Sample { outcome: Outcome::Failed(Fault::Checksum), ..sample("a", 7) })
         .await

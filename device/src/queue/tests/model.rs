@@ -34,7 +34,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn strip((boot, reading): (BootId, Reading)) -> (BootId, Sample) {
     let Reading { sensor, at, outcome, .. } = reading;
-    (boot, Sample { sensor, at, outcome })
+    (boot, Sample { sensor, at, clock: schema::Clock::Set, outcome })
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::ids::{BootId, DeviceId, IdError, SensorId, Seq};
 use crate::measurement::{Measurement, Measurements, MeasurementsError, Value, ValueError};
@@ -19,6 +20,8 @@ pub struct Decoded {
     pub device: DeviceId,
     /// The boot of all its readings.
     pub boot: BootId,
+    /// What the times of the readings count from.
+    pub clock: Clock,
     /// The readings that could be told.
     pub readings: Vec<Reading>,
     /// The rows that could not, each with its reason.
@@ -54,6 +57,12 @@ pub enum MessageError {
     /// The field `t0` is no time.
     #[error("message has no valid t0")]
     Time(#[from] TimeError),
+    /// It says something of its clock that is not known.
+    #[error("expected no clock or clock \"unset\", but found {found:?}")]
+    Clock {
+        /// What it says.
+        found: String,
+    },
     /// There are no rows and no faults.
     #[error("message has no readings")]
     Empty,
@@ -68,6 +77,7 @@ impl MessageError {
             Self::UnsupportedVersion { .. } => "unsupported-version",
             Self::Id(_) => "bad-id",
             Self::Time(_) => "bad-time",
+            Self::Clock { .. } => "bad-clock",
             Self::Empty => "empty-message",
         }
     }
@@ -135,6 +145,7 @@ struct Versioned {
 struct Message<'a> {
     device: String,
     boot: String,
+    clock: Option<String>,
     t0: i64,
     #[serde(borrow)]
     series: Vec<SeriesOnWire<'a>>,
@@ -164,9 +175,14 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, MessageError> {
     let message: Message<'_> = serde_json::from_slice(bytes).map_err(MessageError::Malformed)?;
     let device = DeviceId::try_from(message.device)?;
     let boot = BootId::try_from(message.boot)?;
+    let clock = match message.clock {
+        None => Clock::Set,
+        Some(name) if name == Clock::UNSET => Clock::Unset,
+        Some(found) => return Err(MessageError::Clock { found }),
+    };
     let t0 = UnixMillis::new(message.t0)?;
 
-    let mut decoded = Decoded { device, boot, readings: Vec::new(), refused: Vec::new() };
+    let mut decoded = Decoded { device, boot, clock, readings: Vec::new(), refused: Vec::new() };
     for series in &message.series {
         let head = Head::of(series);
         for (kind, rows) in [(Kind::Row, &series.rows), (Kind::Fault, &series.faults)] {
@@ -179,7 +195,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, MessageError> {
                     Ok(reading) => decoded.readings.push(reading),
                     Err(error) => {
                         let refused = Refused {
-                            message: alone(&decoded.device, &decoded.boot, t0, series, kind, row),
+                            message: alone(&decoded, t0, series, kind, row),
                             sensor: series.sensor.clone(),
                             error,
                         };
@@ -270,8 +286,7 @@ impl Head {
 
 /// A message that holds one row, as it came, and no other.
 fn alone(
-    device: &DeviceId,
-    boot: &BootId,
+    decoded: &Decoded,
     t0: UnixMillis,
     series: &SeriesOnWire<'_>,
     kind: Kind,
@@ -281,8 +296,13 @@ fn alone(
         Kind::Row => "rows",
         Kind::Fault => "faults",
     };
+    let Decoded { device, boot, clock, .. } = decoded;
+    let clock = match clock {
+        Clock::Set => "",
+        Clock::Unset => "\"clock\":\"unset\",",
+    };
     format!(
-        "{{\"v\":1,\"device\":\"{device}\",\"boot\":\"{boot}\",\"t0\":{t0},\"series\":[{{\"sensor\":{},\"fields\":{},\"{list}\":[{row}]}}]}}",
+        "{{\"v\":1,\"device\":\"{device}\",\"boot\":\"{boot}\",{clock}\"t0\":{t0},\"series\":[{{\"sensor\":{},\"fields\":{},\"{list}\":[{row}]}}]}}",
         json(&series.sensor),
         json(&series.fields),
     )

@@ -1,5 +1,6 @@
 //! Readings to bytes, in one message of any length.
 
+use crate::clock::Clock;
 use crate::ids::{BootId, DeviceId};
 use crate::reading::Reading;
 use crate::wire::batch::{BatchBuilder, PushError};
@@ -11,9 +12,10 @@ use crate::wire::batch::{BatchBuilder, PushError};
 pub fn encode(
     device: &DeviceId,
     boot: &BootId,
+    clock: Clock,
     readings: &[Reading],
 ) -> Result<Option<Vec<u8>>, PushError> {
-    let mut batch = BatchBuilder::new(device, boot, 0, usize::MAX);
+    let mut batch = BatchBuilder::new(device, boot, 0, usize::MAX).with_clock(clock);
     for reading in readings {
         batch.push(reading)?;
     }

@@ -11,6 +11,8 @@
 //!   `[milliseconds after t0, sequence number, reason]`. The milliseconds may be negative: `t0` is
 //!   the time of the reading that was packed first.
 //! - `fields`, `rows` and `faults` may be left out where they are empty.
+//! - `"clock":"unset"` stands before `t0` where the device's clock was never set: times are then
+//!   milliseconds since it was switched on ([`crate::Clock`]).
 //! - Fields that this version does not know are passed over, so that optional ones can be added.
 //!
 //! What is wrong with the whole message is a [`MessageError`]; what is wrong with one reading is a

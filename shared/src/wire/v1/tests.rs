@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::ids::{BootId, DeviceId, SensorId, Seq};
 use crate::limits::METERING_UNIT_BYTES;
@@ -101,7 +102,7 @@ fn any_readings() -> impl Strategy<Value = Vec<Reading>> {
 proptest! {
     #[test]
     fn what_was_encoded_decodes_to_the_same(readings in any_readings()) {
-        let bytes = encode(&device(), &boot(), &readings).unwrap().unwrap();
+        let bytes = encode(&device(), &boot(), Clock::Set, &readings).unwrap().unwrap();
         let decoded = decode(&bytes).unwrap();
         prop_assert_eq!(&decoded.refused, &Vec::new());
         prop_assert_eq!((decoded.device, decoded.boot), (device(), boot()));
@@ -146,7 +147,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        let mut bytes = encode(&device(), &boot(), &readings).unwrap().unwrap();
+        let mut bytes = encode(&device(), &boot(), Clock::Set, &readings).unwrap().unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         match decode(&bytes) {
@@ -201,12 +202,15 @@ fn golden(name: &str) -> Vec<u8> {
 
 #[test]
 fn the_golden_messages_decode_and_encode_to_themselves() {
-    for (name, readings) in [("bme280.json", 3), ("mixed.json", 6), ("fault-only.json", 1)] {
+    for (name, readings) in
+        [("bme280.json", 3), ("mixed.json", 6), ("fault-only.json", 1), ("clock-unset.json", 2)]
+    {
         let bytes = golden(name);
         let decoded = decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(decoded.refused, [], "{name}");
         assert_eq!(decoded.readings.len(), readings, "{name}");
-        let again = encode(&decoded.device, &decoded.boot, &decoded.readings).unwrap().unwrap();
+        let Decoded { device, boot, clock, readings, .. } = &decoded;
+        let again = encode(device, boot, *clock, readings).unwrap().unwrap();
         assert_eq!(String::from_utf8(again), String::from_utf8(bytes), "{name}");
     }
 }
@@ -241,6 +245,16 @@ fn the_golden_message_says_what_the_design_says() {
 }
 
 #[test]
+fn a_message_of_a_clock_that_was_never_set_says_so_also_in_what_is_refused() {
+    let decoded = decode(&golden("clock-unset.json")).unwrap();
+    assert_eq!((decoded.clock, decoded.readings[0].at.get()), (Clock::Unset, 12_345));
+    assert_eq!(decode(&golden("bme280.json")).unwrap().clock, Clock::Set);
+    let bad = String::from_utf8(golden("clock-unset.json")).unwrap().replace("21.5]", "\"x\"]");
+    let refused = &decode(bad.as_bytes()).unwrap().refused[0];
+    assert_eq!(decode(refused.message.as_bytes()).unwrap().clock, Clock::Unset);
+}
+
+#[test]
 fn a_message_with_fields_of_a_later_minor_version_is_read() {
     assert_eq!(decode(&golden("unknown-fields.json")).unwrap().readings.len(), 1);
 }
@@ -253,6 +267,7 @@ fn bad_golden_messages_are_refused_whole_with_their_reason() {
         ("bad/version-2.json", "unsupported-version"),
         ("bad/device-with-hash.json", "bad-id"),
         ("bad/t0-negative.json", "bad-time"),
+        ("bad/clock-unknown.json", "bad-clock"),
         ("bad/empty.json", "empty-message"),
     ] {
         let error = decode(&golden(name)).unwrap_err();
