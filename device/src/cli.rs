@@ -77,7 +77,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Run { config, status_every } => commands::run(config.load()?, status_every).await,
+        Command::Run { config, status_every } => commands::run(&config, status_every).await,
         Command::Check { config } => commands::check(&config).await,
         Command::Sensors => commands::sensors(),
         Command::Publish(arguments) => commands::publish(arguments).await,

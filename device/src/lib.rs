@@ -1,10 +1,12 @@
 //! The Tidings agent: reads sensors, keeps what they said in a queue on disk, and publishes it
 //! over MQTT until the broker has acknowledged it.
 //!
-//! Three tasks own the state, and each other part is a pure core or a thin driver:
+//! Four tasks own the state, and each other part is a pure core or a thin driver:
 //!
 //! ```text
 //! sampler ──samples──> queue owner (SQLite) <──fetch, remove──> uplink ──MQTT──> broker
+//!    ^                                                            │
+//!    └───what to sample─── remote <───shadow, commands─────────────┘
 //! ```
 
 pub mod app;
@@ -12,7 +14,9 @@ pub mod cli;
 pub mod clock;
 mod commands;
 pub mod config;
+mod plan;
 pub mod queue;
+mod remote;
 mod sampler;
 mod sensors;
 pub mod status;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::Loss;
+
 /// Counters since the start of the process. Each has one owner.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -12,6 +14,8 @@ pub struct Counters {
     pub accepted: AtomicU64,
     /// Readings lost, each logged with its reason: see [`crate::queue::Loss`].
     pub lost: AtomicU64,
+    /// Readings lost since the queue was made, in the order of [`Loss::ALL`].
+    lost_ever: [AtomicU64; Loss::ALL.len()],
     /// Whether the queue's disk fails and readings wait in memory.
     pub degraded: AtomicBool,
     /// Readings whose message the broker acknowledged.
@@ -52,6 +56,12 @@ pub struct Status {
 }
 
 impl Counters {
+    /// Readings lost for this reason since the queue was made.
+    #[must_use]
+    pub fn lost_ever(&self, reason: Loss) -> &AtomicU64 {
+        &self.lost_ever[reason as usize]
+    }
+
     /// Reads all counters. They may be some microseconds apart.
     #[must_use]
     pub fn look(&self) -> Status {

@@ -22,6 +22,8 @@ pub enum Purpose {
     Status,
     /// Commands to the device.
     Commands,
+    /// Answers of the device to commands.
+    Answers,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Readings => "readings",
             Self::Status => "status",
             Self::Commands => "commands",
+            Self::Answers => "answers",
         }
     }
 }
@@ -70,6 +73,12 @@ impl Topic {
     pub fn commands(device: &DeviceId) -> Self {
         Self { device: device.clone(), purpose: Purpose::Commands, route: Route::Broker }
     }
+
+    /// Where the device answers commands.
+    #[must_use]
+    pub fn answers(device: &DeviceId) -> Self {
+        Self { device: device.clone(), purpose: Purpose::Answers, route: Route::Broker }
+    }
 }
 
 impl fmt::Display for Topic {
@@ -94,7 +103,7 @@ pub fn basic_ingest(topic: &str) -> Option<(&str, &str)> {
 #[must_use]
 pub fn parse(topic: &str) -> Option<(DeviceId, Purpose)> {
     let (device, last) = topic.strip_prefix("sensors/")?.split_once('/')?;
-    let purpose = [Purpose::Readings, Purpose::Status, Purpose::Commands]
+    let purpose = [Purpose::Readings, Purpose::Status, Purpose::Commands, Purpose::Answers]
         .into_iter()
         .find(|purpose| purpose.name() == last)?;
     Some((DeviceId::try_from(device).ok()?, purpose))

@@ -37,7 +37,7 @@ async fn main() {
     let broker = Broker::start(&pki).await;
     let text = format!(
         "device = \"bench\"\n[mqtt]\nendpoint = \"localhost\"\nport = {}\nca = \"root-ca.pem\"\n\
-         certificate = \"device.pem.crt\"\nkey = \"private.pem.key\"\nmax_rate = 100000\n[clock]\ntrust = \"always\"\n\
+         certificate = \"device.pem.crt\"\nkey = \"private.pem.key\"\nmax_rate = 100000\n[health]\ninterval = \"off\"\n[remote]\nshadow = false\ncommands = false\nstatus = false\n[clock]\ntrust = \"always\"\n\
          [queue]\nmax_bytes = 17179869184\n[[sensor]]\nname = \"idle\"\nkind = \"simulated\"\ninterval = \"24h\"\n",
         broker.port
     );

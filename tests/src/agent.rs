@@ -73,13 +73,21 @@ impl AgentProcess {
         self.child.kill().await.expect("the agent can be killed");
     }
 
+    /// Tells it something.
+    ///
+    /// # Panics
+    /// When it does not run any more.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(pid.expect("the agent runs"), signal).expect("it can be told");
+    }
+
     /// Stops it as systemd would, and gives what its queue holds then.
     ///
     /// # Panics
     /// When it does not end well.
     pub async fn stop(mut self) -> Inspection {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(pid.expect("the agent runs"), Signal::TERM).expect("it can be told");
+        self.signal(Signal::TERM);
         let status = self.child.wait().await.expect("it can be waited for");
         assert!(status.success(), "the agent ended with {status}");
         inspect(&self.folder.join("queue.db")).expect("the queue can be read")

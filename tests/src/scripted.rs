@@ -126,6 +126,11 @@ async fn serve(
                     }
                     Event::NotifyPacketReceived(Packet::V3_1_1Publish(publish)) => {
                         let Some(id) = publish.packet_id() else { continue };
+                        if !publish.topic_name().ends_with("/readings") {
+                            // That it is there, and what it asks of its shadow: not for the script.
+                            out.extend(puback(id));
+                            continue;
+                        }
                         let decoded =
                             latest::decode(publish.payload().as_slice()).expect("our wire");
                         let names: Vec<(SensorId, Seq)> =
@@ -156,6 +161,13 @@ async fn serve(
                             };
                             acknowledge(id, &names);
                         }
+                    }
+                    Event::NotifyPacketReceived(Packet::V3_1_1Subscribe(subscribe)) => {
+                        let [high, low] = subscribe.packet_id().to_be_bytes();
+                        let filters = subscribe.entries().len();
+                        let length = u8::try_from(2 + filters).expect("few filters");
+                        out.extend([0x90, length, high, low]);
+                        out.extend(std::iter::repeat_n(1, filters));
                     }
                     Event::NotifyPacketReceived(Packet::V3_1_1Disconnect(_))
                     | Event::NotifyError(_) => {

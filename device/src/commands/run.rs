@@ -1,25 +1,31 @@
-//! `run`: the agent itself, until SIGTERM or Ctrl-C; a second signal ends it at once.
+//! `run`: the agent itself, until SIGTERM or Ctrl-C; a second signal ends it at once. SIGHUP reads the
+//! configuration anew.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::Failure;
+use super::{ConfigArgument, Failure};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::status::Counters;
+use crate::terminal::causes;
 
-pub(crate) async fn run(config: Config, status_every: Option<Duration>) -> Result<(), Failure> {
+pub(crate) async fn run(
+    place: &ConfigArgument,
+    status_every: Option<Duration>,
+) -> Result<(), Failure> {
+    let config = place.load()?;
     let clock = Clock::of_kernel(config.clock.trust);
     let mut signals = Signals::new()?;
     let counters = Arc::new(Counters::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stop = Some(stop);
-    let agent = app::run(config, clock, counters.clone(), async {
+    let (configs, seen) = watch::channel(config);
+    let agent = app::run(seen, clock, counters.clone(), async {
         // An error means that the sender is gone, which is a stop too.
         drop(stopped.await);
     });
@@ -33,12 +39,23 @@ pub(crate) async fn run(config: Config, status_every: Option<Duration>) -> Resul
                 }
                 return Ok(result?);
             }
-            () = signals.next() => match stop.take() {
-                Some(stop) => {
+            told = signals.next() => match (told, stop.take()) {
+                (Told::Stop, Some(stop)) => {
                     tracing::info!("stopping; a second signal ends at once");
                     stop.send(()).ok();
                 }
-                None => return Err(Failure::Io(std::io::Error::from(std::io::ErrorKind::Interrupted))),
+                (Told::Stop, None) => return Err(Failure::Io(ErrorKind::Interrupted.into())),
+                (Told::Reload, still) => {
+                    stop = still;
+                    match place.load() {
+                        // An error means that the agent has just ended.
+                        Ok(config) => drop(configs.send(config)),
+                        Err(error) => tracing::error!(
+                            error = causes(&error, ": "),
+                            "the agent goes on with the configuration that it has"
+                        ),
+                    }
+                }
             },
             () = tick(&mut status) => print_status(&counters)?,
         }
@@ -61,9 +78,16 @@ fn print_status(counters: &Counters) -> std::io::Result<()> {
     out.flush()
 }
 
+/// What the operating system can tell the agent.
+enum Told {
+    Stop,
+    Reload,
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -71,13 +95,15 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
     }
 }

@@ -7,6 +7,7 @@ mod raw;
 mod resolve;
 mod sensor;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,19 +33,21 @@ pub struct Config {
     pub batch: BatchConfig,
     /// Where they go.
     pub mqtt: MqttConfig,
+    /// What reaches the device from outside.
+    pub remote: RemoteConfig,
     /// What is read.
     pub sensors: Vec<SensorConfig>,
 }
 
 /// The wall clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockConfig {
     /// When it is believed.
     pub trust: Trust,
 }
 
 /// The durable queue.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueConfig {
     /// The database file.
     pub path: PathBuf,
@@ -56,7 +59,7 @@ pub struct QueueConfig {
 }
 
 /// How messages are filled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchConfig {
     /// A message is sent when it has this many bytes, topic included…
     pub bytes: usize,
@@ -67,7 +70,7 @@ pub struct BatchConfig {
 }
 
 /// The connection to the broker.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MqttConfig {
     /// Host name, as in the server's certificate.
     pub endpoint: String,
@@ -75,6 +78,8 @@ pub struct MqttConfig {
     pub port: u16,
     /// A port to try in turn where that one cannot be reached.
     pub fallback_port: Option<u16>,
+    /// An HTTP proxy to go through.
+    pub proxy: Option<ProxyConfig>,
     /// File with the root certificates to trust, in PEM.
     pub ca: PathBuf,
     /// File with this device's certificate, in PEM.
@@ -91,8 +96,42 @@ pub struct MqttConfig {
     pub max_rate: u32,
 }
 
+/// What reaches the device from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteConfig {
+    /// Whether the thing's shadow `tidings` says what is sampled.
+    pub shadow: bool,
+    /// Whether commands are taken.
+    pub commands: bool,
+    /// Whether the device says that it is there, retained.
+    pub status: bool,
+}
+
+/// An HTTP proxy on the way to the broker.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Host name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// User name and password.
+    pub login: Option<(String, String)>,
+}
+
+impl fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the password.
+        let user = self.login.as_ref().map(|(user, _)| user);
+        f.debug_struct("ProxyConfig")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &user)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One sensor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SensorConfig {
     /// Its name.
     pub name: SensorId,
@@ -105,8 +144,10 @@ pub struct SensorConfig {
 }
 
 /// What a sensor is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SensorKind {
+    /// The agent itself.
+    Health,
     /// This machine itself.
     Host {
         /// The file system whose space is reported.

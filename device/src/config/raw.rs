@@ -15,6 +15,9 @@ pub(super) struct RawConfig {
     pub(super) queue: RawQueue,
     pub(super) batch: RawBatch,
     pub(super) mqtt: RawMqtt,
+    /// `health.interval`
+    pub(super) health: Option<String>,
+    pub(super) remote: RawRemote,
     pub(super) sensors: Vec<RawSensor>,
 }
 
@@ -39,6 +42,7 @@ pub(super) struct RawMqtt {
     pub(super) endpoint: Option<String>,
     pub(super) port: Option<i64>,
     pub(super) fallback_port: Option<i64>,
+    pub(super) proxy: Option<String>,
     pub(super) ca: Option<String>,
     pub(super) certificate: Option<String>,
     pub(super) key: Option<String>,
@@ -46,6 +50,13 @@ pub(super) struct RawMqtt {
     pub(super) keep_alive: Option<String>,
     pub(super) ack_timeout: Option<String>,
     pub(super) max_rate: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRemote {
+    pub(super) shadow: Option<bool>,
+    pub(super) commands: Option<bool>,
+    pub(super) status: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -100,6 +111,7 @@ impl RawConfig {
             endpoint: section.string("endpoint"),
             port: section.integer("port"),
             fallback_port: section.integer("fallback_port"),
+            proxy: section.string("proxy"),
             ca: section.string("ca"),
             certificate: section.string("certificate"),
             key: section.string("key"),
@@ -107,6 +119,18 @@ impl RawConfig {
             keep_alive: section.string("keep_alive"),
             ack_timeout: section.string("ack_timeout"),
             max_rate: section.integer("max_rate"),
+        };
+        section.finish();
+
+        let mut section = top.section("health");
+        let health = section.string("interval");
+        section.finish();
+
+        let mut section = top.section("remote");
+        let remote = RawRemote {
+            shadow: section.boolean("shadow"),
+            commands: section.boolean("commands"),
+            status: section.boolean("status"),
         };
         section.finish();
 
@@ -135,7 +159,7 @@ impl RawConfig {
             })
             .collect();
         top.finish();
-        Self { device, trust, queue, batch, mqtt, sensors }
+        Self { device, trust, queue, batch, mqtt, health, remote, sensors }
     }
 }
 
@@ -182,6 +206,10 @@ impl<'a> Section<'a> {
 
     fn integer(&mut self, key: &'static str) -> Option<i64> {
         self.typed(key, "a whole number", Value::as_integer)
+    }
+
+    fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.typed(key, "true or false", Value::as_bool)
     }
 
     fn float(&mut self, key: &'static str) -> Option<f64> {

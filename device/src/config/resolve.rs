@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use tidings_schema::DeviceId;
 use tidings_schema::limits::{MAX_PAYLOAD_BYTES, METERING_UNIT_BYTES};
 use tidings_schema::topic::Route;
+use tidings_schema::{DeviceId, SensorId};
 
 use crate::clock::Trust;
 use crate::queue::{Limits, WhenFull};
@@ -15,7 +15,13 @@ use crate::uplink::tls::SHARED_PORT;
 use super::problems::{Invalid, Problems};
 use super::raw::{RawConfig, RawMqtt};
 use super::sensor::sensor;
-use super::{BatchConfig, ClockConfig, Config, MqttConfig, QueueConfig, SensorConfig};
+use super::{
+    BatchConfig, ClockConfig, Config, MqttConfig, ProxyConfig, QueueConfig, RemoteConfig,
+    SensorConfig, SensorKind,
+};
+
+/// The name of the agent itself among the sensors.
+const HEALTH: &str = "agent";
 
 /// A queue smaller than this could not hold one full message and the database's own pages.
 const MIN_QUEUE_BYTES: i64 = 1024 * 1024;
@@ -91,11 +97,16 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
 
     let mqtt = mqtt(raw.mqtt, base, problems, &durations);
 
+    let health = match raw.health.as_deref() {
+        Some("off") => None,
+        _ => Some(durations.read("health.interval", raw.health, "5m", ("1s", "24h"))),
+    };
+
     if raw.sensors.is_empty() {
         problems.add("sensor", "no sensor: add at least one [[sensor]] with name and kind");
     }
     let mut names = BTreeSet::new();
-    let sensors: Vec<SensorConfig> = raw
+    let mut sensors: Vec<SensorConfig> = raw
         .sensors
         .into_iter()
         .filter_map(|raw| {
@@ -110,6 +121,21 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
             Some(sensor)
         })
         .collect();
+    if let (Some(interval), Ok(name)) = (health, SensorId::try_from(HEALTH)) {
+        if names.contains(&name) {
+            problems.add(
+                "health.interval",
+                format!("a sensor of yours is called {HEALTH:?}, as the agent itself is: rename it, or say \"off\""),
+            );
+        }
+        let deadline = Duration::from_secs(5);
+        sensors.push(SensorConfig { name, interval, deadline, kind: SensorKind::Health });
+    }
+    let remote = RemoteConfig {
+        shadow: raw.remote.shadow.unwrap_or(true),
+        commands: raw.remote.commands.unwrap_or(true),
+        status: raw.remote.status.unwrap_or(true),
+    };
 
     match (problems.as_invalid(), device, mqtt) {
         (None, Some(device), Some(mqtt)) => Ok(Config {
@@ -118,6 +144,7 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
             queue,
             batch: BatchConfig { bytes, age, fresh_first },
             mqtt,
+            remote,
             sensors,
         }),
         (invalid, ..) => Err(invalid.expect("what is missing was noted as a problem")),
@@ -152,6 +179,7 @@ fn mqtt(
         Some(port) => number(port, "mqtt.fallback_port"),
         None => is_aws.then_some(SHARED_PORT).filter(|fallback| Some(*fallback) != port),
     };
+    let proxy = raw.proxy.and_then(|text| problems.note("mqtt.proxy", proxy(&text)));
     let file = |value: Option<String>, key: &str| {
         required(value, key, problems).map(|path| base.join(path))
     };
@@ -182,6 +210,7 @@ fn mqtt(
         endpoint: endpoint?,
         port: port?,
         fallback_port,
+        proxy,
         ca: ca?,
         certificate: certificate?,
         key: key?,
@@ -190,6 +219,25 @@ fn mqtt(
         ack_timeout,
         max_rate: max_rate?,
     })
+}
+
+/// `http://host:port`, with `user:password@` before the host where the proxy asks for it.
+fn proxy(text: &str) -> Result<ProxyConfig, String> {
+    // Not what was found: it may hold a password.
+    let wrong = || "expected http://host:port or http://user:password@host:port".to_owned();
+    let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (Some(login.split_once(':').ok_or_else(wrong)?), place),
+        None => (None, rest),
+    };
+    let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
+    if host.is_empty() || host.contains('/') {
+        return Err(wrong());
+    }
+    let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
+    Ok(ProxyConfig { host: host.to_owned(), port, login })
 }
 
 pub(super) struct Durations<'a> {

@@ -70,6 +70,13 @@ topic = "kafka"
 max_rate = 0
 keep_alive = "5s"
 ca = 7
+proxy = "socks5://x:1"
+[clock]
+trust = "me"
+[health]
+interval = "0s"
+[remote]
+shadow = "yes"
 [[sensor]]
 kind = "host"
 seed = 1
@@ -116,6 +123,10 @@ stale = "0s"
         "mqtt.topic",
         "mqtt.keep_alive",
         "mqtt.ca",
+        "mqtt.proxy",
+        "clock.trust",
+        "health.interval",
+        "remote.shadow",
         "mqtt.certificate",
         "mqtt.key",
         "sensor[0].name",
@@ -133,9 +144,9 @@ stale = "0s"
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 28, "{invalid}");
+    assert_eq!(keys.len(), 32, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 28 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 32 mistakes\n"), "{text}");
     assert!(
         text.contains("sensor[3].intervall: unknown key, expected one of deadline, device, disk"),
         "{text}"
@@ -146,6 +157,21 @@ stale = "0s"
 fn a_file_that_is_no_toml_is_named_with_its_line() {
     let text = parse("device = ").unwrap_err().to_string();
     assert!(text.contains("agent.toml") && text.contains("line 1"), "{text}");
+}
+
+#[test]
+fn a_proxy_is_a_url_and_its_password_is_not_shown() {
+    let with =
+        |proxy: &str| parse(&WHOLE.replace("[mqtt]", &format!("[mqtt]\nproxy = \"{proxy}\"")));
+    let proxy = with("http://me:se:cr@et@proxy:3128/").unwrap().mqtt.proxy.unwrap();
+    assert_eq!((proxy.host.as_str(), proxy.port), ("proxy", 3128));
+    assert_eq!(proxy.login, Some(("me".to_owned(), "se:cr@et".to_owned())));
+    assert!(!format!("{proxy:?}").contains("se:cr"));
+    assert_eq!(with("http://proxy:3128").unwrap().mqtt.proxy.unwrap().login, None);
+    for bad in ["proxy:3128", "http://proxy", "http://:1", "http://me@proxy:1", "http://x:0"] {
+        let invalid = with(bad).unwrap_err().to_string();
+        assert!(invalid.contains("mqtt.proxy") && !invalid.contains(bad), "{invalid}");
+    }
 }
 
 #[test]
@@ -166,7 +192,7 @@ fn the_example_of_the_readme_is_valid_and_what_it_calls_defaults_are() {
     let keep = |line: &&str| {
         !["topic", "keep_alive", "ack_timeout", "bytes", "age", "interval", "deadline", "disk"]
             .iter()
-            .chain(&["when_full", "order", "max_rate"])
+            .chain(&["when_full", "order", "max_rate", "trust", "status", "commands", "shadow"])
             .chain(&["path", "max_bytes", "commit", "seed", "quantities", "fault_rate", "port"])
             .any(|key| line.starts_with(&format!("{key} =")))
     };

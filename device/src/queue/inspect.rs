@@ -129,7 +129,8 @@ fn chunks(connection: &Connection) -> rusqlite::Result<Vec<Chunk>> {
     Ok(rows.into_iter().filter_map(Result::ok).collect())
 }
 
-fn losses(connection: &Connection) -> rusqlite::Result<Losses> {
+/// What was lost since the queue was made.
+pub(super) fn losses(connection: &Connection) -> rusqlite::Result<Losses> {
     let mut losses = Losses::default();
     let mut statement = connection.prepare("SELECT reason, readings FROM loss")?;
     let rows =

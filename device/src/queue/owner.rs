@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tidings_schema::BootId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,6 +25,7 @@ enum Request {
     Remove(Vec<RangeInclusive<ChunkId>>),
     Bury(Vec<RangeInclusive<ChunkId>>),
     Flush(oneshot::Sender<()>),
+    Age(Duration),
 }
 
 /// Requests on their way to the owner. At one sample each it is some seconds of a busy agent.
@@ -108,6 +110,14 @@ impl Queue {
         done.await.map_err(|_| Closed)
     }
 
+    /// Changes the longest that a reading waits for others to share its message.
+    ///
+    /// # Errors
+    /// When the owner has ended.
+    pub async fn set_age(&self, age: Duration) -> Result<(), Closed> {
+        self.requests.send(Request::Age(age)).await.map_err(|_| Closed)
+    }
+
     /// What there is.
     #[must_use]
     pub fn news(&self) -> News {
@@ -186,6 +196,7 @@ fn serve(task: &mut Task, request: Request, now: Instant) {
             // Whoever asked may have gone: then nobody needs the answer.
             reply.send(chunks).ok();
         }
+        Request::Age(age) => task.set_age(age),
         Request::Flush(reply) => {
             task.commit(now);
             reply.send(()).ok();

@@ -23,7 +23,7 @@ pub enum WhenFull {
 }
 
 /// How much the queue may hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the database file.
     pub max_bytes: u64,

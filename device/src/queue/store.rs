@@ -9,7 +9,7 @@ use tidings_schema::{BootId, UnixMillis};
 use super::chunk::{Chunk, ChunkId, Count, Packed, checksum};
 use super::commit::{Commit, Committed};
 use super::error::{QueueError, named};
-use super::inspect::Accepted;
+use super::inspect::{Accepted, losses};
 use super::loss::Losses;
 use super::room::{Limits, Room};
 use crate::clock::KernelBoot;
@@ -210,6 +210,11 @@ impl Store {
                 )
                 .map(|_| ())
         })
+    }
+
+    /// What was lost since the queue was made.
+    pub(super) fn losses(&self) -> Result<Losses, QueueError> {
+        losses(&self.connection).map_err(|error| named(&self.path, error))
     }
 
     /// How many rows and readings wait, and the highest id.

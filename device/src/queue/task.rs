@@ -344,6 +344,7 @@ impl Task {
         self.counters.waiting.fetch_sub(committed.gone, Ordering::Relaxed);
         self.counters.lost.fetch_add(committed.losses.total(), Ordering::Relaxed);
         for (reason, readings) in committed.losses.iter() {
+            self.counters.lost_ever(reason).fetch_add(readings, Ordering::Relaxed);
             tracing::warn!(reason = reason.name(), readings, "readings dropped by the queue");
         }
     }
@@ -355,7 +356,13 @@ impl Task {
             self.losses.add(reason, readings);
             self.news_since.get_or_insert(now);
             self.counters.lost.fetch_add(readings, Ordering::Relaxed);
+            self.counters.lost_ever(reason).fetch_add(readings, Ordering::Relaxed);
         }
+    }
+
+    /// Changes the longest that a sample waits for others to share its row.
+    pub(super) fn set_age(&mut self, age: Duration) {
+        self.age = age;
     }
 }
 

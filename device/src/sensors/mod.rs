@@ -2,6 +2,7 @@
 
 mod command;
 mod file;
+mod health;
 mod host;
 mod hwmon;
 mod iio;
@@ -13,11 +14,14 @@ mod w1;
 mod worker;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tidings_schema::measurement::Measurements;
 use tidings_schema::{Fault, Measurement, Quantity, Unit, Value};
 
 use crate::config::{SensorConfig, SensorKind};
+
+use crate::status::Counters;
 
 pub(crate) use worker::Worker;
 
@@ -28,9 +32,10 @@ pub(crate) trait Sensor: Send {
 }
 
 /// Makes the sensor that a configuration names.
-pub(crate) fn build(config: &SensorConfig) -> Box<dyn Sensor> {
+pub(crate) fn build(config: &SensorConfig, counters: &Arc<Counters>) -> Box<dyn Sensor> {
     let root = Path::new("/");
     match &config.kind {
+        SensorKind::Health => Box::new(health::Health::new(counters)),
         SensorKind::Host { disk } => Box::new(host::Host::new(disk.clone())),
         SensorKind::Simulated { seed, quantities, fault_rate } => {
             Box::new(simulated::Simulated::new(*seed, quantities.clone(), *fault_rate))

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -16,12 +17,17 @@ use tokio::time::Instant;
 use super::core::{Action, Core, Event, Rules, Token};
 use super::lane::Filling;
 use super::mqtt::{Link, LinkEvent, Settings, Unacknowledged};
+use crate::clock::Clock;
 use crate::config::{BatchConfig, MqttConfig};
 use crate::queue::{Chunk, ChunkId, FetchError, Queue, Shape};
+use crate::remote::{Heard, Outgoing, Port};
 use crate::status::{Counters, add};
 
 /// Connections that must fail at the first port before the other is tried in turn.
 const TRIES: u32 = 2;
+
+/// Connections that may end in place of a subscription's answer, before no more is tried.
+const REFUSED: u32 = 3;
 
 /// What the uplink needs to know.
 #[derive(Debug, Clone)]
@@ -31,12 +37,30 @@ pub(crate) struct UplinkConfig {
     pub(crate) ack_timeout: Duration,
     pub(crate) max_rate: u32,
     pub(crate) topic: Topic,
+    /// What it was made of, and when its files were written: what two of them are compared by.
+    made_of: (MqttConfig, [Option<SystemTime>; 3]),
+}
+
+impl PartialEq for UplinkConfig {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.made_of, self.batch) == (&other.made_of, other.batch)
+    }
 }
 
 impl UplinkConfig {
     pub(crate) fn new(settings: Settings, mqtt: &MqttConfig, batch: BatchConfig) -> Self {
         let topic = Topic::readings(&settings.device, mqtt.route);
-        Self { settings, batch, ack_timeout: mqtt.ack_timeout, max_rate: mqtt.max_rate, topic }
+        let written =
+            |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        let files = [&mqtt.ca, &mqtt.certificate, &mqtt.key].map(written);
+        Self {
+            settings,
+            batch,
+            ack_timeout: mqtt.ack_timeout,
+            max_rate: mqtt.max_rate,
+            topic,
+            made_of: (mqtt.clone(), files),
+        }
     }
 
     /// What the queue's rows must look like to be sent as they are.
@@ -55,7 +79,9 @@ impl UplinkConfig {
 pub(crate) async fn run(
     config: UplinkConfig,
     mut queue: Queue,
+    clock: Arc<Clock>,
     counters: Arc<Counters>,
+    port: &mut Port,
     stop: oneshot::Receiver<Duration>,
 ) {
     let topic = config.topic.to_string();
@@ -77,6 +103,10 @@ pub(crate) async fn run(
         requests: queue.clone(),
         counters,
         link: None,
+        clock,
+        remote: port,
+        subscription: None,
+        refused: 0,
         port: 0,
         unreached: 0,
         deliveries: FuturesUnordered::new(),
@@ -127,11 +157,19 @@ type Acknowledgement =
     std::pin::Pin<Box<dyn Future<Output = (Token, Result<(), Unacknowledged>)> + Send>>;
 type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Chunk>, FetchError>> + Send>>;
 
-struct Driver {
+type Subscribing = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
+
+struct Driver<'a> {
     settings: Settings,
     topic: String,
     requests: Queue,
     counters: Arc<Counters>,
+    clock: Arc<Clock>,
+    remote: &'a mut Port,
+    /// The subscription under way.
+    subscription: Option<Subscribing>,
+    /// Connections that ended in place of a subscription's answer.
+    refused: u32,
     link: Option<Link>,
     /// The port of the link.
     port: u16,
@@ -141,7 +179,7 @@ struct Driver {
     fetch: Option<Fetch>,
 }
 
-impl Driver {
+impl Driver<'_> {
     async fn act(&mut self, action: Action) {
         match action {
             Action::Connect => {
@@ -214,16 +252,40 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
+            let subscription = async {
+                match &mut self.subscription {
+                    Some(subscription) => subscription.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                granted = subscription => {
+                    self.subscription = None;
+                    self.refused = 0;
+                    if granted {
+                        self.tell(Heard::Subscribed);
+                    } else {
+                        tracing::warn!("the broker did not grant the subscriptions to shadow and commands");
+                    }
+                }
+                Some(Outgoing { topic, payload }) = self.remote.outgoing.recv() => {
+                    let sent = self.link.as_ref().map(|link| link.publish(&topic, payload));
+                    if let Some(Err(error)) = sent {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "not answered");
+                    }
+                }
                 event = link => match event {
                     LinkEvent::Connected => {
                         add(&self.counters.connections, 1);
                         self.counters.online.store(true, Ordering::Relaxed);
                         self.unreached = 0;
                         tracing::info!(endpoint = self.settings.endpoint, port = self.port, "connected");
+                        self.begin();
                         return Event::Connected { last: self.requests.news().last };
                     }
-                    LinkEvent::Message { topic, .. } => tracing::debug!(topic, "message"),
+                    LinkEvent::Message { topic, payload } => {
+                        self.tell(Heard::Message { topic, payload });
+                    }
                     LinkEvent::Closed(error) => {
                         self.unreached = self.unreached.saturating_add(1);
                         tracing::warn!(
@@ -256,7 +318,34 @@ impl Driver {
         }
     }
 
+    /// What comes first on a connection.
+    fn begin(&mut self) {
+        let Some(link) = &self.link else { return };
+        if let Some(presence) = &self.settings.presence {
+            // Where it cannot be said, the connection is at its end, and the next one says it.
+            link.announce(&presence.topic, presence.birth(self.clock.stamp())).ok();
+        }
+        if !self.remote.filters.is_empty() && self.refused < REFUSED {
+            let request = link.request(&self.remote.filters).ok();
+            self.subscription = request.map(|one| Box::pin(one.granted()) as Subscribing);
+        }
+    }
+
+    fn tell(&self, heard: Heard) {
+        if self.remote.heard.try_send(heard).is_err() {
+            tracing::warn!("messages come faster than they can be served, so one is dropped");
+        }
+    }
+
     async fn drop_link(&mut self) {
+        if self.subscription.take().is_some() {
+            self.refused += 1;
+            if self.refused == REFUSED {
+                tracing::error!(
+                    "the broker ends the connection in answer to subscriptions: shadow and commands are left alone until the agent is started again (does the policy allow iot:Subscribe and iot:Receive?)"
+                );
+            }
+        }
         self.counters.online.store(false, Ordering::Relaxed);
         self.deliveries.clear();
         self.fetch = None;
@@ -267,6 +356,9 @@ impl Driver {
 
     async fn close(mut self) {
         if let Some(link) = self.link.take() {
+            if let Some(presence) = &self.settings.presence {
+                link.announce(&presence.topic, presence.goodbye(self.clock.stamp())).ok();
+            }
             link.close().await;
         }
         self.counters.online.store(false, Ordering::Relaxed);

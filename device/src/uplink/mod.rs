@@ -2,7 +2,7 @@
 //!
 //! [`core`] decides: it takes what happened and the time, and says what to do. [`driver`] does it.
 //! Its parts: [`lane`] fills messages, [`rate`] spaces them, [`strikes`] finds what breaks
-//! connections, [`backoff`] says how long to wait. [`explain`] says what a failed
+//! connections, [`backoff`] says how long to wait. [`presence`] says that the device is there, [`explain`] what a failed
 //! connection means. [`mqtt`] alone knows the MQTT client, [`tls`] the certificates.
 
 pub mod backoff;
@@ -11,6 +11,7 @@ mod driver;
 mod explain;
 mod lane;
 pub mod mqtt;
+pub mod presence;
 mod rate;
 mod strikes;
 pub mod tls;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, Broker, ConnectionError, Event, Incoming, MqttOptions, PublishOptions,
-    PublishResult, QoS, TlsConfiguration, Transport,
+    AsyncClient, Broker, ConnectionError, Event, Incoming, LastWill, MqttOptions, Proxy, ProxyAuth,
+    ProxyType, PublishOptions, PublishResult, QoS, SubscribeFilter, SubscribeNotice,
+    TlsConfiguration, Transport,
 };
 use rustls::ClientConfig;
 use tidings_schema::DeviceId;
@@ -18,8 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::explain;
+use super::presence::Presence;
 use super::tls::{self, TlsError};
-use crate::config::MqttConfig;
+use crate::config::{MqttConfig, ProxyConfig};
 
 /// Room for the largest payload with its topic and header, in both directions: a limit below what
 /// the broker takes would break the connection on our side.
@@ -46,6 +48,10 @@ pub struct Settings {
     pub port: u16,
     /// A port to try in turn where that one cannot be reached.
     pub fallback_port: Option<u16>,
+    /// An HTTP proxy to go through.
+    pub proxy: Option<ProxyConfig>,
+    /// What the device says of its being there. Not for a visit by hand.
+    pub presence: Option<Presence>,
     /// The client's side of mutual TLS.
     pub tls: Arc<ClientConfig>,
     /// MQTT keep-alive.
@@ -63,6 +69,8 @@ impl Settings {
             endpoint: mqtt.endpoint.clone(),
             port: mqtt.port,
             fallback_port: mqtt.fallback_port,
+            proxy: mqtt.proxy.clone(),
+            presence: None,
             tls: tls::client_config(mqtt)?,
             keep_alive: mqtt.keep_alive,
         })
@@ -130,6 +138,10 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Delivery(rumqttc::PublishNotice);
 
+/// A subscription under way.
+#[derive(Debug)]
+pub struct Subscription(SubscribeNotice);
+
 /// The link ended before the publish was acknowledged: it may have arrived or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the connection ended before the acknowledgement came")]
@@ -169,6 +181,18 @@ impl Link {
             .set_keep_alive(u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX))
             .set_clean_session(true)
             .set_max_packet_size(MAX_PACKET_BYTES, MAX_PACKET_BYTES);
+        if let Some(ProxyConfig { host, port, login }) = &settings.proxy {
+            let auth = match login.clone() {
+                Some((username, password)) => ProxyAuth::Basic { username, password },
+                None => ProxyAuth::None,
+            };
+            let (ty, addr, port) = (ProxyType::Http, host.clone(), *port);
+            options.set_proxy(Proxy { ty, auth, addr, port });
+        }
+        if let Some(presence) = &settings.presence {
+            let (topic, will) = (presence.topic.as_str(), presence.will());
+            options.set_last_will(LastWill::new(topic, will, QoS::AtLeastOnce, true));
+        }
         let (client, mut event_loop) = AsyncClient::builder(options).capacity(REQUESTS).build();
         event_loop.network_options.set_connection_timeout(CONNECT_TIMEOUT_SECS);
         let (sender, events) = mpsc::channel(REQUESTS);
@@ -215,15 +239,39 @@ impl Link {
             .map_err(|_| PublishRefused::Link)
     }
 
+    /// Publishes with QoS 1 what the broker is to keep for those who come later. Nobody waits for the
+    /// acknowledgement.
+    ///
+    /// # Errors
+    /// When the link takes no more.
+    pub fn announce(&self, topic: &str, payload: Vec<u8>) -> Result<(), PublishRefused> {
+        let options = PublishOptions::new(QoS::AtLeastOnce).retained();
+        // The notice may be dropped: the client sends what it has taken.
+        self.client
+            .try_publish_tracked(topic, payload, options)
+            .map(drop)
+            .map_err(|_| PublishRefused::Link)
+    }
+
+    /// Begins to subscribe with QoS 1, without waiting.
+    ///
+    /// # Errors
+    /// When the link takes no more.
+    pub fn request(&self, filters: &[String]) -> Result<Subscription, PublishRefused> {
+        let filters =
+            filters.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+        self.client
+            .try_subscribe_many_tracked(filters)
+            .map(Subscription)
+            .map_err(|_| PublishRefused::Link)
+    }
+
     /// Subscribes with QoS 1, and returns whether the broker granted it.
     pub async fn subscribe(&self, filter: &str) -> bool {
-        let Ok(notice) = self.client.subscribe_tracked(filter, QoS::AtLeastOnce).await else {
-            return false;
-        };
-        let granted = |code: &rumqttc::SubscribeReasonCode| {
-            matches!(code, rumqttc::SubscribeReasonCode::Success(_))
-        };
-        notice.wait_async().await.is_ok_and(|answer| answer.return_codes.iter().all(granted))
+        match self.request(&[filter.to_owned()]) {
+            Ok(subscription) => subscription.granted().await,
+            Err(_) => false,
+        }
     }
 
     /// Says goodbye and ends the connection.
@@ -259,6 +307,16 @@ impl Delivery {
                 Err(Unacknowledged)
             }
         }
+    }
+}
+
+impl Subscription {
+    /// Whether the broker granted all of it.
+    pub async fn granted(self) -> bool {
+        let granted = |code: &rumqttc::SubscribeReasonCode| {
+            matches!(code, rumqttc::SubscribeReasonCode::Success(_))
+        };
+        self.0.wait_async().await.is_ok_and(|answer| answer.return_codes.iter().all(granted))
     }
 }
 

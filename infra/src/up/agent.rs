@@ -85,7 +85,7 @@ impl Agent {
     ) -> Result<Self, Trouble> {
         pki.provision(device, folder)?;
         let config = format!(
-            "{}\n[queue]\npath = \"{QUEUE}\"\n\n[batch]\n# Short, so that there is something to watch.\nage = \"2s\"\n{SENSORS}",
+            "{}\n[queue]\npath = \"{QUEUE}\"\n\n[batch]\n# Short, so that there is something to watch.\nage = \"2s\"\n\n[health]\ninterval = \"10s\"\n{SENSORS}",
             connection_config(device, port),
         );
         write_private(&folder.join(CONFIG), &config)?;

@@ -8,7 +8,8 @@ use tidings_agent::config::Config;
 use tidings_agent::uplink::mqtt::{Link, LinkEvent, PublishRefused, Settings};
 use tidings_schema::limits::MAX_PAYLOAD_BYTES;
 use tidings_tests::{AgentProcess, Rig, eventually, output, program};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{BUSY, QUIET};
 
@@ -269,5 +270,41 @@ async fn where_a_port_is_blocked_the_other_one_is_tried() {
     let queue = agent.stop().await;
     let verdict = rig.compare("pi-1", &queue).await;
     assert_eq!((verdict.lost, verdict.duplicates), (0, 0));
+    rig.stop().await;
+}
+
+/// An HTTP proxy that serves one connection; gives the head of its request.
+async fn proxy(listener: TcpListener) -> String {
+    let (mut client, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let place = head.split(' ').nth(1).unwrap().to_owned();
+    let mut server = TcpStream::connect(place).await.unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_gone_through_with_its_password() {
+    let rig = Rig::start().await;
+    let folder = rig.provision("pi-1", BUSY);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let served = tokio::spawn(proxy(listener));
+    let config = std::fs::read_to_string(folder.join("agent.toml")).unwrap();
+    let through = format!("[mqtt]\nproxy = \"http://me:secret@{at}\"");
+    std::fs::write(folder.join("agent.toml"), config.replace("[mqtt]", &through)).unwrap();
+    let mut agent = AgentProcess::start(&folder);
+    agent.until("readings arrive", |status| status.acknowledged > 0).await;
+    agent.stop().await;
+    let head = served.await.unwrap();
+    assert!(head.starts_with("CONNECT localhost:"), "{head}");
+    // "me:secret" in base64.
+    assert!(head.contains("bWU6c2VjcmV0"), "{head}");
+    assert!(!AgentProcess::log(&folder).contains("secret"));
     rig.stop().await;
 }

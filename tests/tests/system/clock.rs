@@ -12,7 +12,7 @@ use tidings_agent::queue::inspect;
 use tidings_agent::status::{Counters, Status};
 use tidings_schema as schema;
 use tidings_tests::{Rig, eventually};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::BUSY;
 
@@ -75,7 +75,7 @@ async fn run(
     let ended = async {
         stopped.await.ok();
     };
-    let agent = app::run(config, clock, counters.clone(), ended);
+    let agent = app::run(watch::channel(config).1, clock, counters.clone(), ended);
     let script = async {
         meanwhile(&counters).await;
         stop.send(()).unwrap();

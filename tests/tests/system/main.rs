@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod delivery;
 mod lambda;
+mod remote;
 mod up;
 
 /// Sensors that give much in little time.

@@ -52,6 +52,11 @@ impl Task {
         }
         let boot = store.begin_boot(&self.boot)?;
         let depth = store.depth()?;
+        for (reason, readings) in store.losses()?.iter() {
+            // What the disk has not been told of yet is added to it.
+            let here = self.losses.of(reason);
+            self.counters.lost_ever(reason).store(readings + here, Ordering::Relaxed);
+        }
         self.counters.waiting.fetch_add(depth.readings, Ordering::Relaxed);
         if self.memory.is_empty() {
             self.next_id = self.next_id.max(depth.last + 1);
@@ -84,6 +89,7 @@ impl Task {
         );
         self.losses.add(Loss::Damaged, salvaged.missing);
         self.counters.lost.fetch_add(salvaged.missing, Ordering::Relaxed);
+        self.counters.lost_ever(Loss::Damaged).fetch_add(salvaged.missing, Ordering::Relaxed);
         Ok(store)
     }
 

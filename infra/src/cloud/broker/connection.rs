@@ -260,7 +260,9 @@ impl Connection {
     async fn route(&self, message: Message) -> bool {
         let client_id = self.member.as_ref().map_or("", |member| member.client_id.as_str());
         let taken = self.shared.taken.take(&message, client_id, &self.principal).await;
-        if taken && !message.topic.starts_with('$') {
+        if taken && message.topic.starts_with('$') {
+            self.shared.shadow(&message);
+        } else if taken {
             self.shared.hub().publish(&message);
         }
         taken

@@ -7,21 +7,25 @@ mod connection;
 mod hub;
 mod packets;
 pub mod policy;
+mod shadow;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidings_agent::clock;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use self::connection::Connection;
-use self::hub::Hub;
 pub use self::hub::Message;
+use self::hub::{Hub, ToConnection};
+use self::shadow::Shadows;
 use super::pki::{Pki, Principal};
 use crate::Trouble;
 
@@ -47,18 +51,60 @@ pub trait Taken: Send + Sync {
 pub struct Broker {
     /// Where it listens.
     pub address: SocketAddr,
+    shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
 }
 
 /// What all connections share.
+/// What an operator hears.
+#[derive(Debug)]
+pub struct Listener {
+    retained: VecDeque<Message>,
+    inbox: mpsc::Receiver<ToConnection>,
+}
+
+impl Listener {
+    /// The next message; `None` when another has taken the place, or the broker has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        if let Some(retained) = self.retained.pop_front() {
+            return Some(retained);
+        }
+        match self.inbox.recv().await? {
+            ToConnection::Deliver(message) => Some(message),
+            ToConnection::TakenOver => None,
+        }
+    }
+}
+
+/// Messages that may wait for a listener.
+const LISTENER: usize = 1024;
+
 pub(crate) struct Shared {
     hub: Mutex<Hub>,
+    shadows: Mutex<Shadows>,
     taken: Arc<dyn Taken>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl Shared {
     /// The hub. Its methods are short and none awaits; one that panicked has left it whole.
+    /// Serves a message on a topic of the shadow service.
+    fn shadow(&self, message: &Message) {
+        let now = clock::now().seconds();
+        let mut shadows = self.shadows.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = shadows.serve(&message.topic, &message.payload, now);
+        drop(shadows);
+        for answer in &answers {
+            self.hub().publish(answer);
+        }
+    }
+
     fn hub(&self) -> MutexGuard<'_, Hub> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,13 +122,36 @@ impl Broker {
             source,
         })?;
         let acceptor = TlsAcceptor::from(pki.server_config()?);
-        let shared = Arc::new(Shared { hub: Mutex::default(), taken });
+        let shared = Arc::new(Shared { hub: Mutex::default(), shadows: Mutex::default(), taken });
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, acceptor, pki.clone(), shared, stopped));
-        Ok(Self { address, stop, task: Some(task) })
+        let served = shared.clone();
+        let task = tokio::spawn(accept(listener, acceptor, pki.clone(), served, stopped));
+        Ok(Self { address, shared, stop, task: Some(task) })
     }
 
     /// Closes every connection and the listener. A second time it does nothing.
+    /// Listens as an operator would, who is no device: to status and answers. Begins with what is
+    /// retained.
+    #[must_use]
+    pub fn listen(&self, filter: &str) -> Listener {
+        let (outbox, inbox) = mpsc::channel(LISTENER);
+        let mut hub = self.shared.hub();
+        // A `#` cannot be a thing's name.
+        let name = format!("#operator-{filter}");
+        hub.join(&name, true, outbox, std::time::Instant::now());
+        let retained = hub.subscribe(&name, filter, true).into();
+        Listener { retained, inbox }
+    }
+
+    /// Publishes as an operator would, who is no device: commands, and wishes for a shadow.
+    pub fn publish(&self, message: &Message) {
+        if message.topic.starts_with('$') {
+            self.shared.shadow(message);
+        } else {
+            self.shared.hub().publish(message);
+        }
+    }
+
     pub async fn close(&mut self) {
         self.stop.send_replace(true);
         if let Some(task) = self.task.take()

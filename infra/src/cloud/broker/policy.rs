@@ -6,6 +6,8 @@ use tidings_schema::limits::{MAX_TOPIC_BYTES, MAX_TOPIC_SLASHES};
 use tidings_schema::topic::{Route, basic_ingest};
 use tidings_schema::{DeviceId, Topic};
 
+use super::shadow;
+
 /// What the certificate of `thing` permits.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -32,15 +34,22 @@ impl Policy {
             Topic::readings(&self.thing, Route::Broker),
             Topic::readings(&self.thing, Route::BasicIngest),
             Topic::status(&self.thing),
+            Topic::answers(&self.thing),
         ]
         .iter()
         .any(|own| own.to_string() == topic)
+            || shadow::topic(topic).is_some_and(|(thing, _, part)| {
+                thing == self.thing.as_str() && matches!(part, "get" | "update")
+            })
     }
 
     /// `iot:Subscribe` and `iot:Receive`: its own commands.
     #[must_use]
     pub fn may_subscribe(&self, filter: &str) -> bool {
         Topic::commands(&self.thing).to_string() == filter
+            || shadow::topic(filter).is_some_and(|(thing, _, part)| {
+                thing == self.thing.as_str() && !part.contains(['+', '#'])
+            })
     }
 }
 
@@ -88,6 +97,10 @@ mod tests {
             ("sensors/pi-2/readings", false),
             ("$aws/rules/tidings_ingest/sensors/pi-2/readings", false),
             ("$aws/rules/other/sensors/pi-1/readings", false),
+            ("sensors/pi-1/answers", true),
+            ("$aws/things/pi-1/shadow/name/tidings/update", true),
+            ("$aws/things/pi-1/shadow/name/tidings/update/accepted", false),
+            ("$aws/things/pi-2/shadow/name/tidings/update", false),
         ] {
             assert_eq!(policy.may_publish(topic), expected, "{topic}");
         }
