@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_schema::{Outcome, SensorId};
+use tidings_schema::{self as schema, Outcome, SensorId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stamp};
 use crate::config::{SensorConfig, SensorKind};
 use crate::plan::Plan;
 use crate::queue::{Queue, Sample};
@@ -139,14 +139,22 @@ impl Sampler {
                 }
             }
             let stamp = self.clock.stamp();
-            let outcome = match worker.read(now.deadline).await {
+            let said = worker.read(now.deadline).await;
+            if said.done {
+                break;
+            }
+            let outcome = match said.answer {
                 Ok(values) => Outcome::Measured(values),
                 Err(fault) => {
                     tracing::debug!(sensor = name.as_str(), %fault, "sensor failed");
                     Outcome::Failed(fault)
                 }
             };
-            let sample = Sample { sensor: name.clone(), at: stamp.at, clock: stamp.clock, outcome };
+            let Stamp { at, clock } = match said.at {
+                Some(at) => Stamp { at, clock: schema::Clock::Set },
+                None => stamp,
+            };
+            let sample = Sample { sensor: name.clone(), at, clock, outcome };
             if self.queue.append(sample).await.is_err() {
                 break;
             }

@@ -3,33 +3,32 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use tidings_schema::measurement::Measurements;
+use tidings_schema::{Fault, Measurement};
+
 use super::Failure;
+use crate::sensors::gpio::board;
+use crate::sensors::i2c::probe;
 use crate::sensors::scan::scan;
 
 pub(crate) fn sensors() -> Result<(), Failure> {
     let found = scan(Path::new("/"));
+    let chips = probe::all();
     let mut out = std::io::stdout().lock();
-    if found.is_empty() {
+    if let Some(board) = board::name() {
+        writeln!(out, "# {board}")?;
+    }
+    if found.is_empty() && chips.is_empty() {
         writeln!(
             out,
-            "# The kernel knows no sensor on its buses. On a Raspberry Pi a chip is made known in\n\
-             # /boot/firmware/config.txt, for example dtoverlay=i2c-sensor,bme280 or\n\
-             # dtoverlay=w1-gpio. This machine itself can always be read:\n"
+            "# No sensor is found. On a Raspberry Pi the I2C bus is switched on by dtparam=i2c_arm=on in\n\
+             # /boot/firmware/config.txt (or by raspi-config), 1-Wire by dtoverlay=w1-gpio; whoever runs\n\
+             # this must be in the group i2c. This machine itself can always be read:\n"
         )?;
     }
     writeln!(out, "[[sensor]]\nname = \"host\"\nkind = \"host\"")?;
     for one in found {
-        let says = match &one.says {
-            Ok(values) => {
-                let list: Vec<String> = values
-                    .as_slice()
-                    .iter()
-                    .map(|one| format!("{} {} {}", one.quantity, one.value, one.unit))
-                    .collect();
-                list.join(", ")
-            }
-            Err(fault) => format!("nothing: {fault}"),
-        };
+        let says = said(&one.says);
         writeln!(
             out,
             "\n# says now: {says}\n[[sensor]]\nname = \"{}\"\nkind = \"{}\"\ndevice = \"{}\"",
@@ -38,5 +37,30 @@ pub(crate) fn sensors() -> Result<(), Failure> {
             one.device
         )?;
     }
+    for one in chips {
+        let (bus, address) = (one.bus, one.address);
+        writeln!(out, "\n# I2C bus {bus}, address {address:#04x}: {}", one.probably)?;
+        let Some(kind) = one.kind else { continue };
+        if let Some(says) = &one.says {
+            writeln!(out, "# says now: {}", said(says))?;
+        }
+        writeln!(
+            out,
+            "[[sensor]]\nname = \"{kind}-{address:02x}\"\nkind = \"{kind}\"\nbus = {bus}\naddress = {address:#04x}"
+        )?;
+        if kind == "ads1115" {
+            writeln!(out, "channels = [{{ input = 0 }}]")?;
+        }
+    }
     Ok(())
+}
+
+fn said(says: &Result<Measurements, Fault>) -> String {
+    match says {
+        Ok(values) => {
+            let one = |one: &Measurement| format!("{} {} {}", one.quantity, one.value, one.unit);
+            values.as_slice().iter().map(one).collect::<Vec<_>>().join(", ")
+        }
+        Err(fault) => format!("nothing: {fault}"),
+    }
 }

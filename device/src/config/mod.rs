@@ -2,6 +2,7 @@
 //! what is meant ([`Config::load`] resolves defaults, paths and combinations). Every mistake is
 //! reported at once, with file and key.
 
+mod hardware;
 mod problems;
 mod raw;
 mod resolve;
@@ -17,6 +18,7 @@ use tidings_schema::{DeviceId, Quantity, SensorId};
 use crate::clock::Trust;
 use crate::queue::Limits;
 
+pub use hardware::{AdcChannel, Chip, Edge, GpioConfig, GpioUse, I2cConfig, Pull};
 pub use problems::{Invalid, Problem};
 pub use resolve::parse_duration;
 
@@ -162,6 +164,10 @@ pub enum SensorKind {
         /// Share of readings that are faults, from 0 to 1.
         fault_rate: f64,
     },
+    /// A chip on an I2C bus, by a driver of ours.
+    I2c(I2cConfig),
+    /// An input of the board.
+    Gpio(GpioConfig),
     /// A chip that a driver of the kernel's Industrial I/O reads.
     Iio {
         /// Its name (`bme280`) or its folder's (`iio:device0`).
@@ -181,6 +187,18 @@ pub enum SensorKind {
     Command {
         /// The program and its arguments.
         program: Vec<String>,
+    },
+    /// A program that keeps running and prints a reading per line.
+    Stream {
+        /// The program and its arguments.
+        program: Vec<String>,
+        /// How old a line may be.
+        stale: Duration,
+    },
+    /// A recorded file, played back with its own times.
+    Csv {
+        /// The file.
+        path: PathBuf,
     },
     /// A file that another program keeps up to date.
     File {

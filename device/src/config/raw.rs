@@ -74,9 +74,35 @@ pub(super) struct RawSensor {
     pub(super) device: Option<String>,
     pub(super) program: Option<Vec<String>>,
     pub(super) path: Option<String>,
+    pub(super) keep_running: Option<bool>,
     pub(super) stale: Option<String>,
+    pub(super) bus: Option<i64>,
+    pub(super) address: Option<i64>,
+    pub(super) channels: Vec<RawChannel>,
+    pub(super) pin: Option<i64>,
+    pub(super) chip: Option<String>,
+    pub(super) pull: Option<String>,
+    pub(super) active: Option<String>,
+    pub(super) edge: Option<String>,
+    pub(super) debounce: Option<String>,
+    pub(super) quantity: Option<String>,
+    pub(super) unit: Option<String>,
+    pub(super) scale: Option<f64>,
     /// The keys that it has, known or not.
     pub(super) keys: Vec<String>,
+}
+
+/// One input of an analogue-to-digital converter.
+#[derive(Debug)]
+pub(super) struct RawChannel {
+    /// Where it stands.
+    pub(super) at: String,
+    pub(super) input: Option<i64>,
+    pub(super) range: Option<f64>,
+    pub(super) quantity: Option<String>,
+    pub(super) unit: Option<String>,
+    pub(super) scale: Option<f64>,
+    pub(super) offset: Option<f64>,
 }
 
 impl RawConfig {
@@ -151,7 +177,20 @@ impl RawConfig {
                     device: section.string("device"),
                     program: section.strings("program"),
                     path: section.string("path"),
+                    keep_running: section.boolean("keep_running"),
                     stale: section.string("stale"),
+                    bus: section.integer("bus"),
+                    address: section.integer("address"),
+                    channels: section.sections("channels").into_iter().map(channel).collect(),
+                    pin: section.integer("pin"),
+                    chip: section.string("chip"),
+                    pull: section.string("pull"),
+                    active: section.string("active"),
+                    edge: section.string("edge"),
+                    debounce: section.string("debounce"),
+                    quantity: section.string("quantity"),
+                    unit: section.string("unit"),
+                    scale: section.float("scale"),
                     keys: section.keys(),
                 };
                 section.finish();
@@ -161,6 +200,20 @@ impl RawConfig {
         top.finish();
         Self { device, trust, queue, batch, mqtt, health, remote, sensors }
     }
+}
+
+fn channel(mut section: Section<'_>) -> RawChannel {
+    let channel = RawChannel {
+        at: section.path.clone(),
+        input: section.integer("input"),
+        range: section.float("range"),
+        quantity: section.string("quantity"),
+        unit: section.string("unit"),
+        scale: section.float("scale"),
+        offset: section.float("offset"),
+    };
+    section.finish();
+    channel
 }
 
 /// Reads one table and remembers which of its keys were asked for.
@@ -232,7 +285,7 @@ impl<'a> Section<'a> {
     }
 
     fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
-        let tables = self.typed(key, "an array of tables ([[sensor]])", |value| {
+        let tables = self.typed(key, "an array of tables", |value| {
             value.as_array()?.iter().map(Value::as_table).collect::<Option<Vec<_>>>()
         });
         tables

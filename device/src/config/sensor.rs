@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tidings_schema::{Quantity, SensorId};
 
+use super::hardware;
 use super::problems::Problems;
 use super::raw::RawSensor;
 use super::resolve::{Durations, required};
@@ -14,14 +15,23 @@ use super::{SensorConfig, SensorKind};
 const COMMON: [&str; 4] = ["name", "kind", "interval", "deadline"];
 
 /// The kinds, and the keys that each has beside the common ones.
-const KINDS: [(&str, &[&str]); 7] = [
+const KINDS: [(&str, &[&str]); 16] = [
     ("host", &["disk"]),
     ("simulated", &["seed", "quantities", "fault_rate"]),
     ("iio", &["device"]),
     ("hwmon", &["device"]),
     ("w1", &["device"]),
-    ("command", &["program"]),
+    ("command", &["program", "keep_running", "stale"]),
     ("file", &["path", "stale"]),
+    ("csv", &["path"]),
+    ("bme280", &["bus", "address"]),
+    ("sht3x", &["bus", "address"]),
+    ("sht4x", &["bus", "address"]),
+    ("bh1750", &["bus", "address"]),
+    ("scd4x", &["bus", "address"]),
+    ("ads1115", &["bus", "address", "channels"]),
+    ("gpio", &["pin", "chip", "pull", "active", "quantity", "unit"]),
+    ("pulses", &["pin", "chip", "pull", "edge", "debounce", "quantity", "unit", "scale"]),
 ];
 
 /// Resolves one sensor; `None` where it is too wrong for that.
@@ -32,11 +42,13 @@ pub(super) fn sensor(
     durations: &Durations<'_>,
 ) -> Option<SensorConfig> {
     let key = |name: &str| format!("{}.{name}", raw.at);
-    let name = required(raw.name, &key("name"), problems)
+    let name = required(raw.name.clone(), &key("name"), problems)
         .and_then(|text| problems.note(&key("name"), SensorId::try_from(text.as_str())));
-    let interval = durations.read(&key("interval"), raw.interval, "10s", ("10ms", "24h"));
-    let deadline = durations.read(&key("deadline"), raw.deadline, "5s", ("10ms", "5m"));
-    let kind = required(raw.kind, &key("kind"), problems)?;
+    let interval = durations.read(&key("interval"), raw.interval.clone(), "10s", ("10ms", "24h"));
+    // That one has a new value every five seconds.
+    let default = if raw.kind.as_deref() == Some("scd4x") { "10s" } else { "5s" };
+    let deadline = durations.read(&key("deadline"), raw.deadline.clone(), default, ("10ms", "5m"));
+    let kind = required(raw.kind.clone(), &key("kind"), problems)?;
     let Some((kind, own)) = KINDS.into_iter().find(|(name, _)| *name == kind) else {
         let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
         problems
@@ -59,6 +71,10 @@ pub(super) fn sensor(
     };
     let kind = match kind {
         "host" => SensorKind::Host { disk: base.join(raw.disk.unwrap_or_else(|| "/".to_owned())) },
+        "bme280" | "sht3x" | "sht4x" | "bh1750" | "scd4x" | "ads1115" => {
+            SensorKind::I2c(hardware::i2c(kind, &raw, problems)?)
+        }
+        "gpio" | "pulses" => SensorKind::Gpio(hardware::gpio(kind, &raw, problems, durations)?),
         "iio" => SensorKind::Iio { device: device()? },
         "hwmon" => SensorKind::Hwmon { device: device()? },
         "w1" => SensorKind::W1 { device: device()? },
@@ -67,8 +83,14 @@ pub(super) fn sensor(
             if program.first().is_none_or(String::is_empty) {
                 problems.add(&key("program"), "expected [\"program\", \"argument\", …]");
             }
-            SensorKind::Command { program }
+            if raw.keep_running.unwrap_or(false) {
+                let stale = durations.read(&key("stale"), raw.stale, "5m", ("1s", "24h"));
+                SensorKind::Stream { program, stale }
+            } else {
+                SensorKind::Command { program }
+            }
         }
+        "csv" => SensorKind::Csv { path: base.join(required(raw.path, &key("path"), problems)?) },
         "file" => SensorKind::File {
             path: base.join(required(raw.path, &key("path"), problems)?),
             stale: durations.read(&key("stale"), raw.stale, "5m", ("1s", "24h")),

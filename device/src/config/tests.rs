@@ -105,6 +105,27 @@ disk = "/"
 name = "v"
 kind = "file"
 stale = "0s"
+[[sensor]]
+name = "w"
+kind = "bme280"
+address = 0x44
+bus = 300
+[[sensor]]
+name = "x"
+kind = "ads1115"
+channels = [{ input = 7, range = 5 }, { input = 1, quantity = "soil", scale = "x" }]
+[[sensor]]
+name = "y"
+kind = "pulses"
+pin = -1
+edge = "sharp"
+quantity = "rain"
+unit = "V"
+[[sensor]]
+name = "z"
+kind = "gpio"
+pull = "left"
+debounce = "1ms"
 "#;
     let invalid = parse(text).unwrap_err();
     let keys: Vec<&str> = invalid.problems.iter().map(|one| one.key.as_str()).collect();
@@ -141,14 +162,26 @@ stale = "0s"
         "sensor[5].program",
         "sensor[5].disk",
         "sensor[6].path",
+        "sensor[7].address",
+        "sensor[7].bus",
+        "sensor[8].channels[0].input",
+        "sensor[8].channels[0].range",
+        "sensor[8].channels[1].scale",
+        "sensor[8].channels[1].unit",
+        "sensor[9].pin",
+        "sensor[9].edge",
+        "sensor[9].unit",
+        "sensor[10].pin",
+        "sensor[10].pull",
+        "sensor[10].debounce",
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 32, "{invalid}");
+    assert_eq!(keys.len(), 44, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 32 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 44 mistakes\n"), "{text}");
     assert!(
-        text.contains("sensor[3].intervall: unknown key, expected one of deadline, device, disk"),
+        text.contains("sensor[3].intervall: unknown key, expected one of active, address, bus"),
         "{text}"
     );
 }

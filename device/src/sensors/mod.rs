@@ -2,12 +2,16 @@
 
 mod command;
 mod file;
+pub(crate) mod gpio;
 mod health;
 mod host;
 mod hwmon;
+pub(crate) mod i2c;
 mod iio;
+mod replay;
 pub(crate) mod scan;
 mod simulated;
+mod stream;
 mod sysfs;
 pub(crate) mod values;
 mod w1;
@@ -17,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidings_schema::measurement::Measurements;
-use tidings_schema::{Fault, Measurement, Quantity, Unit, Value};
+use tidings_schema::{Fault, Measurement, Quantity, Unit, UnixMillis, Value};
 
 use crate::config::{SensorConfig, SensorKind};
 
@@ -29,6 +33,16 @@ pub(crate) use worker::Worker;
 pub(crate) trait Sensor: Send {
     /// Asks once.
     fn read(&mut self) -> Result<Measurements, Fault>;
+
+    /// When the last answer was taken, where that is not when it was asked for.
+    fn taken_at(&self) -> Option<UnixMillis> {
+        None
+    }
+
+    /// Whether nothing more will come, and the last answer was none.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// Makes the sensor that a configuration names.
@@ -40,11 +54,19 @@ pub(crate) fn build(config: &SensorConfig, counters: &Arc<Counters>) -> Box<dyn 
         SensorKind::Simulated { seed, quantities, fault_rate } => {
             Box::new(simulated::Simulated::new(*seed, quantities.clone(), *fault_rate))
         }
+        SensorKind::I2c(chip) => i2c::build(chip),
+        SensorKind::Gpio(input) => gpio::build(input),
         SensorKind::Iio { device } => Box::new(iio::Iio::new(root, device.clone())),
         SensorKind::Hwmon { device } => Box::new(hwmon::Hwmon::new(root, device.clone())),
         SensorKind::W1 { device } => Box::new(w1::Thermometer::new(root, device)),
         SensorKind::Command { program } => {
             Box::new(command::Command::new(config.name.as_str(), program.clone(), config.deadline))
+        }
+        SensorKind::Stream { program, stale } => {
+            Box::new(stream::Stream::new(config.name.as_str(), program.clone(), *stale))
+        }
+        SensorKind::Csv { path } => {
+            Box::new(replay::Replay::new(config.name.as_str(), path.clone()))
         }
         SensorKind::File { path, stale } => {
             Box::new(file::File::new(config.name.as_str(), path.clone(), *stale))

@@ -84,6 +84,9 @@ fn one_place_knows_each_foreign_client() {
             "aws_sdk_dynamodb::",
             ["lambda/src/store/dynamo.rs", "infra/src/dynamo.rs", "infra/src/tables.rs"].as_slice(),
         ),
+        ("rppal::", ["device/src/sensors/gpio/board.rs"].as_slice()),
+        ("gpiocdev::", ["device/src/sensors/gpio/chip.rs"].as_slice()),
+        ("linux_embedded_hal::", ["device/src/sensors/i2c/bus.rs"].as_slice()),
         ("dynoxide::", ["infra/src/cloud/dynamodb.rs"].as_slice()),
         ("rcgen::", ["infra/src/cloud/pki.rs", "infra/src/trouble.rs"].as_slice()),
         (
