@@ -11,10 +11,12 @@ use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::local::{self, Desk};
 use crate::plan::Plan;
 use crate::queue::{Queue, QueueError};
 use crate::remote::{Hands, Port, Remote};
 use crate::sampler::Sampler;
+use crate::service;
 use crate::status::Counters;
 use crate::uplink::mqtt::Settings;
 use crate::uplink::presence::Presence;
@@ -77,6 +79,18 @@ pub async fn run(
     let (stop_sampler, sampler_stops) = watch::channel(false);
     let (stop_uplink, uplink_stops) = oneshot::channel();
     let (uplinks, uplinks_seen) = watch::channel(first);
+    let desk = Desk { queue: queue.clone(), counters: counters.clone(), clock: clock.clone() };
+    let (stop_around, around_stops) = watch::channel(false);
+    let around = async {
+        let served = local::serve(
+            desk,
+            local::socket(&config.queue.path),
+            config.listen,
+            around_stops.clone(),
+        );
+        let watched = service::watch(queue.clone(), counters.clone(), around_stops.clone());
+        tokio::join!(served, watched);
+    };
     let sampler = Sampler {
         queue: queue.clone(),
         clock: clock.clone(),
@@ -85,8 +99,8 @@ pub async fn run(
     };
     let sampler = sampler.run(plan, sampler_stops);
     let uplink = keep_up(uplinks_seen, queue.clone(), clock, counters.clone(), port, uplink_stops);
-    let in_order = async move {
-        let mut current = config;
+    let in_order = async {
+        let mut current = config.clone();
         let (mut sampler, mut stop) = (pin!(sampler), pin!(stop));
         loop {
             tokio::select! {
@@ -106,11 +120,12 @@ pub async fn run(
         if queue.flush().await.is_err() {
             tracing::error!("the queue ended before the sampler");
         }
-        drop(queue);
+        stop_around.send_replace(true);
         // An error means that the uplink has ended already.
         stop_uplink.send(DRAIN).ok();
     };
-    tokio::join!(in_order, uplink, remote.run());
+    tokio::join!(in_order, around, uplink, remote.run());
+    drop(queue);
     owner.join();
     tracing::info!(waiting = counters.look().waiting, "agent stopped");
     Ok(())
@@ -135,6 +150,7 @@ fn take_up(
         ("clock", current.clock != config.clock),
         ("queue", current.queue != config.queue),
         ("remote", current.remote != config.remote),
+        ("local", current.listen != config.listen),
         ("batch.bytes", current.batch.bytes != config.batch.bytes),
     ] {
         if changed {

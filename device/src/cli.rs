@@ -38,6 +38,17 @@ enum Command {
     Sensors,
     /// Publish one reading, or one per line of standard input, and wait for the acknowledgement.
     Publish(commands::PublishArguments),
+    /// Say what waits in the queue, whether the agent runs or not.
+    Queue {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The messages that were given up, one JSON object each; the agent must not run.
+        #[arg(long, conflicts_with = "json")]
+        dead: bool,
+    },
     /// Print what arrives on a topic.
     Subscribe {
         #[command(flatten)]
@@ -80,6 +91,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run { config, status_every } => commands::run(&config, status_every).await,
         Command::Check { config } => commands::check(&config).await,
         Command::Sensors => commands::sensors(),
+        Command::Queue { config, json, dead } => commands::queue(&config, json, dead).await,
         Command::Publish(arguments) => commands::publish(arguments).await,
         Command::Subscribe { config, filter, count } => {
             commands::subscribe(&config.load()?, filter, count).await

@@ -2,6 +2,8 @@
 //! `run --status-every` prints of them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,8 @@ pub struct Counters {
     pub connections: AtomicU64,
     /// Whether there is a connection now.
     pub online: AtomicBool,
+    /// Since when there is none, after there was one, or after it was looked for.
+    offline_since: Mutex<Option<Instant>>,
 }
 
 /// One look at [`Counters`].
@@ -60,6 +64,24 @@ impl Counters {
     #[must_use]
     pub fn lost_ever(&self, reason: Loss) -> &AtomicU64 {
         &self.lost_ever[reason as usize]
+    }
+
+    /// There is a connection now, or none any more.
+    pub(crate) fn set_online(&self, online: bool) {
+        self.online.store(online, Ordering::Relaxed);
+        let mut since = self.offline_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if online {
+            *since = None;
+        } else {
+            since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How long there has been no connection.
+    #[must_use]
+    pub fn offline_for(&self) -> Option<Duration> {
+        let since = self.offline_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|then| then.elapsed())
     }
 
     /// Reads all counters. They may be some microseconds apart.

@@ -27,13 +27,19 @@ pub fn parse<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result
 pub fn start_logs(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TIDINGS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    // The journal has a time of its own.
+    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // Logs may be set up already where this runs within another program.
-    logs.try_init().ok();
+    if in_journal {
+        logs.without_time().try_init().ok();
+    } else {
+        logs.try_init().ok();
+    }
 }
 
 /// Says on the error stream why a program failed, a cause a line.

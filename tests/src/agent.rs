@@ -26,6 +26,15 @@ impl AgentProcess {
     /// When it cannot be started.
     #[must_use]
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -34,6 +43,7 @@ impl AgentProcess {
         let mut child = Command::new(program("tidings-agent"))
             .args(["run", "--status-every", "100ms", "--config"])
             .arg(folder.join("agent.toml"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -2,6 +2,7 @@
 
 mod check;
 mod publish;
+mod queue;
 mod run;
 mod sensors;
 mod subscribe;
@@ -12,12 +13,14 @@ use std::time::Duration;
 
 pub(crate) use check::check;
 pub(crate) use publish::{PublishArguments, publish};
+pub(crate) use queue::queue;
 pub(crate) use run::run;
 pub(crate) use sensors::sensors;
 pub(crate) use subscribe::subscribe;
 
 use crate::app::AppError;
 use crate::config::{Config, Invalid};
+use crate::queue::QueueError;
 use crate::uplink::mqtt::{Link, LinkError, LinkEvent, PublishRefused, Settings};
 use crate::uplink::tls::TlsError;
 
@@ -44,6 +47,8 @@ pub(crate) enum Failure {
     Usage(String),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("no connection to {endpoint}:{port}")]
@@ -85,6 +90,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::BadLines { .. } => 2,
             Self::App(_)
+            | Self::Queue(_)
             | Self::Tls(_)
             | Self::Connect { .. }
             | Self::Silent { .. }

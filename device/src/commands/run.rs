@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::{ConfigArgument, Failure};
 use crate::app;
 use crate::clock::Clock;
+use crate::service;
 use crate::status::Counters;
 use crate::terminal::causes;
 
@@ -47,6 +48,7 @@ pub(crate) async fn run(
                 (Told::Stop, None) => return Err(Failure::Io(ErrorKind::Interrupted.into())),
                 (Told::Reload, still) => {
                     stop = still;
+                    service::reloading(true);
                     match place.load() {
                         // An error means that the agent has just ended.
                         Ok(config) => drop(configs.send(config)),
@@ -55,6 +57,7 @@ pub(crate) async fn run(
                             "the agent goes on with the configuration that it has"
                         ),
                     }
+                    service::reloading(false);
                 }
             },
             () = tick(&mut status) => print_status(&counters)?,

@@ -9,6 +9,7 @@ mod resolve;
 mod sensor;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// What reaches the device from outside.
     pub remote: RemoteConfig,
+    /// A loopback port for `/healthz` and `/metrics`.
+    pub listen: Option<SocketAddr>,
     /// What is read.
     pub sensors: Vec<SensorConfig>,
 }

@@ -17,6 +17,8 @@ pub(super) struct RawConfig {
     pub(super) mqtt: RawMqtt,
     /// `health.interval`
     pub(super) health: Option<String>,
+    /// `local.listen`
+    pub(super) listen: Option<String>,
     pub(super) remote: RawRemote,
     pub(super) sensors: Vec<RawSensor>,
 }
@@ -152,6 +154,10 @@ impl RawConfig {
         let health = section.string("interval");
         section.finish();
 
+        let mut section = top.section("local");
+        let listen = section.string("listen");
+        section.finish();
+
         let mut section = top.section("remote");
         let remote = RawRemote {
             shadow: section.boolean("shadow"),
@@ -198,7 +204,7 @@ impl RawConfig {
             })
             .collect();
         top.finish();
-        Self { device, trust, queue, batch, mqtt, health, remote, sensors }
+        Self { device, trust, queue, batch, mqtt, health, listen, remote, sensors }
     }
 }
 

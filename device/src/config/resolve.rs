@@ -1,6 +1,7 @@
 //! What is meant: defaults, units, paths, and combinations.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -131,6 +132,12 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
         let deadline = Duration::from_secs(5);
         sensors.push(SensorConfig { name, interval, deadline, kind: SensorKind::Health });
     }
+    let listen = raw.listen.and_then(|text| {
+        let address = text.parse::<SocketAddr>().ok().filter(|one| one.ip().is_loopback());
+        let wrong =
+            || format!("expected a loopback address such as 127.0.0.1:9110, but found {text:?}");
+        problems.note("local.listen", address.ok_or_else(wrong))
+    });
     let remote = RemoteConfig {
         shadow: raw.remote.shadow.unwrap_or(true),
         commands: raw.remote.commands.unwrap_or(true),
@@ -145,6 +152,7 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
             batch: BatchConfig { bytes, age, fresh_first },
             mqtt,
             remote,
+            listen,
             sensors,
         }),
         (invalid, ..) => Err(invalid.expect("what is missing was noted as a problem")),

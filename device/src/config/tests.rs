@@ -77,6 +77,8 @@ trust = "me"
 interval = "0s"
 [remote]
 shadow = "yes"
+[local]
+listen = "0.0.0.0:1"
 [[sensor]]
 kind = "host"
 seed = 1
@@ -148,6 +150,7 @@ debounce = "1ms"
         "clock.trust",
         "health.interval",
         "remote.shadow",
+        "local.listen",
         "mqtt.certificate",
         "mqtt.key",
         "sensor[0].name",
@@ -177,9 +180,9 @@ debounce = "1ms"
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 44, "{invalid}");
+    assert_eq!(keys.len(), 45, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 44 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 45 mistakes\n"), "{text}");
     assert!(
         text.contains("sensor[3].intervall: unknown key, expected one of active, address, bus"),
         "{text}"

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
 use tidings_schema::wire::latest;
 use tidings_schema::{BootId, Reading, SensorId, UnixMillis};
 
@@ -46,13 +47,15 @@ pub struct Inspection {
 }
 
 /// A queue in a few numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Readings that wait.
     pub readings: u64,
     /// Messages that they would make, at the most.
     pub messages: u64,
-    /// The latest reading of the oldest message.
+    /// Of these, readings that are held until the clock is set, or were when the agent ended.
+    pub held: u64,
+    /// The latest reading of the oldest message whose time is known.
     pub oldest: Option<UnixMillis>,
     /// Bytes of the file and its log.
     pub bytes: u64,
@@ -89,23 +92,64 @@ pub fn inspect(path: &Path) -> Result<Inspection, QueueError> {
 /// When an agent has it open, or when it cannot be read.
 pub fn summarise(path: &Path) -> Result<Summary, QueueError> {
     let Some(connection) = open(path)? else { return Ok(Summary::default()) };
-    let work = || -> rusqlite::Result<Summary> {
-        let one = |query: &str| connection.query_row(query, [], |row| row.get::<_, u64>(0));
-        let oldest: Option<i64> = connection.query_row(
-            "SELECT (SELECT newest FROM chunk ORDER BY id LIMIT 1)",
-            [],
-            |row| row.get(0),
-        )?;
-        Ok(Summary {
-            readings: one(&format!("SELECT coalesce(sum({READINGS}), 0) FROM chunk"))?,
-            messages: one("SELECT count(*) FROM chunk")?,
-            oldest: oldest.and_then(|at| UnixMillis::new(at).ok()),
-            bytes: one("PRAGMA page_count")? * one("PRAGMA page_size")?,
-            dead: one("SELECT count(*) FROM dead")?,
-            losses: losses(&connection)?,
-        })
+    summary(&connection).map_err(|error| named(path, error))
+}
+
+/// A row that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadLetter {
+    /// Why.
+    pub reason: String,
+    /// The boot that its readings were taken in.
+    pub boot: Option<String>,
+    /// How many there are.
+    pub readings: Option<u64>,
+    /// The message, as far as it is text.
+    pub message: Option<String>,
+}
+
+/// The last rows that were given up, oldest first.
+///
+/// # Errors
+/// When an agent has the queue open, or when it cannot be read.
+pub fn dead_letters(path: &Path) -> Result<Vec<DeadLetter>, QueueError> {
+    let Some(connection) = open(path)? else { return Ok(Vec::new()) };
+    let work = || -> rusqlite::Result<Vec<DeadLetter>> {
+        connection
+            .prepare("SELECT reason, boot, readings, message FROM dead ORDER BY id")?
+            .query_map([], |row| {
+                let message: Option<Vec<u8>> = row.get(3).unwrap_or_default();
+                Ok(DeadLetter {
+                    reason: row.get(0)?,
+                    boot: row.get(1)?,
+                    readings: row.get(2)?,
+                    message: message.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+                })
+            })?
+            .collect()
     };
     work().map_err(|error| named(path, error))
+}
+
+pub(super) fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
+    let one = |query: &str| connection.query_row(query, [], |row| row.get::<_, u64>(0));
+    let oldest: Option<i64> = connection.query_row(
+        "SELECT (SELECT newest FROM chunk WHERE since IS NULL ORDER BY id LIMIT 1)",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(Summary {
+        readings: one(&format!("SELECT coalesce(sum({READINGS}), 0) FROM chunk"))?,
+        messages: one("SELECT count(*) FROM chunk")?,
+        held: one(&format!(
+            "SELECT coalesce(sum({READINGS}), 0) FROM chunk
+             WHERE since IS NOT NULL AND NOT EXISTS (SELECT * FROM anchor WHERE kernel = since)"
+        ))?,
+        oldest: oldest.and_then(|at| UnixMillis::new(at).ok()),
+        bytes: one("PRAGMA page_count")? * one("PRAGMA page_size")?,
+        dead: one("SELECT count(*) FROM dead")?,
+        losses: losses(connection)?,
+    })
 }
 
 fn open(path: &Path) -> Result<Option<Connection>, QueueError> {

@@ -59,7 +59,9 @@ mod task;
 
 pub use chunk::{Chunk, ChunkId, News, Sample, Shape};
 pub use error::QueueError;
-pub use inspect::{Accepted, Inspection, Record, Summary, inspect, summarise};
+pub use inspect::{
+    Accepted, DeadLetter, Inspection, Record, Summary, dead_letters, inspect, summarise,
+};
 pub use loss::{Loss, Losses};
 pub use owner::{Closed, FetchError, Owner, Queue};
 pub use room::{Limits, WhenFull};

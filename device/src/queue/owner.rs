@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::chunk::{Chunk, ChunkId, News, Sample, Shape};
 use super::error::QueueError;
+use super::inspect::Summary;
 use super::loss::Loss;
 use super::task::Task;
 use crate::clock::Clock;
@@ -26,6 +27,8 @@ enum Request {
     Bury(Vec<RangeInclusive<ChunkId>>),
     Flush(oneshot::Sender<()>),
     Age(Duration),
+    Ping(oneshot::Sender<()>),
+    Summary(oneshot::Sender<Result<Summary, QueueError>>),
 }
 
 /// Requests on their way to the owner. At one sample each it is some seconds of a busy agent.
@@ -108,6 +111,26 @@ impl Queue {
         let (reply, done) = oneshot::channel();
         self.requests.send(Request::Flush(reply)).await.map_err(|_| Closed)?;
         done.await.map_err(|_| Closed)
+    }
+
+    /// Returns when the owner has come to it.
+    ///
+    /// # Errors
+    /// When the owner has ended.
+    pub async fn ping(&self) -> Result<(), Closed> {
+        let (reply, done) = oneshot::channel();
+        self.requests.send(Request::Ping(reply)).await.map_err(|_| Closed)?;
+        done.await.map_err(|_| Closed)
+    }
+
+    /// The queue in a few numbers.
+    ///
+    /// # Errors
+    /// When the database fails or the owner has ended.
+    pub async fn summary(&self) -> Result<Summary, FetchError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Summary(reply)).await.map_err(|_| Closed)?;
+        Ok(answer.await.map_err(|_| Closed)??)
     }
 
     /// Changes the longest that a reading waits for others to share its message.
@@ -195,6 +218,12 @@ fn serve(task: &mut Task, request: Request, now: Instant) {
             let chunks = task.fetch(after, limit, now);
             // Whoever asked may have gone: then nobody needs the answer.
             reply.send(chunks).ok();
+        }
+        Request::Ping(reply) => {
+            reply.send(()).ok();
+        }
+        Request::Summary(reply) => {
+            reply.send(task.summary()).ok();
         }
         Request::Age(age) => task.set_age(age),
         Request::Flush(reply) => {

@@ -9,7 +9,7 @@ use tidings_schema::{BootId, UnixMillis};
 use super::chunk::{Chunk, ChunkId, Count, Packed, checksum};
 use super::commit::{Commit, Committed};
 use super::error::{QueueError, named};
-use super::inspect::{Accepted, losses};
+use super::inspect::{Accepted, Summary, losses, summary};
 use super::loss::Losses;
 use super::room::{Limits, Room};
 use crate::clock::KernelBoot;
@@ -210,6 +210,11 @@ impl Store {
                 )
                 .map(|_| ())
         })
+    }
+
+    /// The queue in a few numbers.
+    pub(super) fn summary(&self) -> Result<Summary, QueueError> {
+        summary(&self.connection).map_err(|error| named(&self.path, error))
     }
 
     /// What was lost since the queue was made.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::chunk::{Chunk, ChunkId, Count, News, Packed, Packer, Sample, Shape};
 use super::commit::{Commit, Committed};
 use super::error::QueueError;
+use super::inspect::Summary;
 use super::loss::{Loss, Losses};
 use super::store::{Boot, Store};
 use crate::clock::Clock;
@@ -252,6 +253,26 @@ impl Task {
             fetched.chunks.extend(more);
         }
         Ok(fetched.chunks)
+    }
+
+    /// The queue in a few numbers.
+    pub(super) fn summary(&self) -> Result<Summary, QueueError> {
+        let mut summary = match &self.disk {
+            Some((store, _)) => store.summary()?,
+            None => Summary::default(),
+        };
+        let waiting = self.counters.waiting.load(Ordering::Relaxed);
+        // What is in memory, removed since, or not yet a row.
+        summary.readings = waiting;
+        summary.messages += self.memory.len() as u64 + u64::from(self.packing_since.is_some());
+        if self.anchored.is_err() {
+            let held = self.memory.values().filter(|(row, _)| row.since.is_some());
+            summary.held += held.map(|(row, _)| row.readings as u64).sum::<u64>();
+        }
+        let here = self.memory.values().find(|(row, _)| row.since.is_none());
+        summary.oldest = summary.oldest.or(here.map(|(row, _)| row.newest));
+        summary.losses.extend(&self.losses);
+        Ok(summary)
     }
 
     /// Makes a row of the samples that wait for others.

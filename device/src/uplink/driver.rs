@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
@@ -277,7 +276,7 @@ impl Driver<'_> {
                 event = link => match event {
                     LinkEvent::Connected => {
                         add(&self.counters.connections, 1);
-                        self.counters.online.store(true, Ordering::Relaxed);
+                        self.counters.set_online(true);
                         self.unreached = 0;
                         tracing::info!(endpoint = self.settings.endpoint, port = self.port, "connected");
                         self.begin();
@@ -346,7 +345,7 @@ impl Driver<'_> {
                 );
             }
         }
-        self.counters.online.store(false, Ordering::Relaxed);
+        self.counters.set_online(false);
         self.deliveries.clear();
         self.fetch = None;
         if let Some(link) = self.link.take() {
@@ -361,6 +360,6 @@ impl Driver<'_> {
             }
             link.close().await;
         }
-        self.counters.online.store(false, Ordering::Relaxed);
+        self.counters.set_online(false);
     }
 }

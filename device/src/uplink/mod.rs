@@ -7,6 +7,7 @@
 
 pub mod backoff;
 mod core;
+pub(crate) mod dates;
 mod driver;
 mod explain;
 mod lane;

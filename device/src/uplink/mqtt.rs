@@ -107,6 +107,11 @@ pub enum LinkError {
     Closed,
 }
 
+/// What to do about an error of the network or of TLS, where that can be told.
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    explain::remedy(error)
+}
+
 impl LinkError {
     /// What to do about it, where that can be told.
     #[must_use]

@@ -1,5 +1,6 @@
 //! The device's certificate and key, and whom it trusts.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -47,6 +48,17 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// Everybody on the machine can read the key.
+    #[error(
+        "private key {} can be read by everybody (mode {mode:04o}): chmod 600 it, and if others use this machine, take a new certificate",
+        path.display()
+    )]
+    Exposed {
+        /// The key's file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// Certificate and key are not a pair.
     #[error("private key {} does not belong to certificate {}: take both from the same provisioning", key.display(), certificate.display())]
     Mismatch {
@@ -93,6 +105,12 @@ pub fn client_config(config: &MqttConfig) -> Result<Arc<ClientConfig>, TlsError>
         })?;
     }
     let chain = certificates(&config.certificate, CERTIFICATE)?;
+    if let Ok(file) = std::fs::metadata(&config.key) {
+        let mode = file.permissions().mode() & 0o7777;
+        if mode & 0o004 != 0 {
+            return Err(TlsError::Exposed { path: config.key.clone(), mode });
+        }
+    }
     let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|source| TlsError::Pem {
         what: KEY,
         path: config.key.clone(),
@@ -151,7 +169,7 @@ const MQTT_BY_CERTIFICATE: &[u8] = b"x-amzn-mqtt-ca";
 
 /// The same for a port: with the ALPN name that the shared port wants, and without it elsewhere,
 /// where a broker may refuse a name that it does not know.
-pub(super) fn for_port(config: &Arc<ClientConfig>, port: u16) -> Arc<ClientConfig> {
+pub(crate) fn for_port(config: &Arc<ClientConfig>, port: u16) -> Arc<ClientConfig> {
     if port != SHARED_PORT {
         return config.clone();
     }

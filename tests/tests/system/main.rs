@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod delivery;
 mod lambda;
+mod local;
 mod remote;
 mod up;
 
