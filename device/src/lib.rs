@@ -17,6 +17,7 @@ pub mod config;
 mod local;
 mod plan;
 pub mod queue;
+pub mod reduce;
 mod remote;
 mod sampler;
 mod sensors;

@@ -16,6 +16,7 @@ use crate::clock::{Clock, Stamp};
 use crate::config::{SensorConfig, SensorKind};
 use crate::plan::Plan;
 use crate::queue::{Queue, Sample};
+use crate::reduce::{Reduce, Reducer};
 use crate::sensors::{self, Worker};
 use crate::status::Counters;
 
@@ -41,6 +42,7 @@ struct Timing {
 
 struct Running {
     kind: SensorKind,
+    reduce: Reduce,
     /// Dropped to stop it.
     timing: watch::Sender<Timing>,
 }
@@ -86,7 +88,9 @@ impl Sampler {
         tasks: &mut JoinSet<()>,
     ) -> bool {
         running.retain(|name, one| {
-            wanted.iter().any(|config| config.name == *name && config.kind == one.kind)
+            wanted.iter().any(|config| {
+                config.name == *name && config.kind == one.kind && config.reduce == one.reduce
+            })
         });
         let mut missing = false;
         for config in wanted {
@@ -99,8 +103,10 @@ impl Sampler {
             match Worker::start(config.name.as_str(), sensor) {
                 Ok(worker) => {
                     let (sender, receiver) = watch::channel(timing);
-                    tasks.spawn(self.clone().sample(config.name.clone(), worker, receiver));
-                    running.insert(config.name, Running { kind: config.kind, timing: sender });
+                    let SensorConfig { name, kind, reduce, .. } = config;
+                    let reducer = Reducer::new(reduce.clone());
+                    tasks.spawn(self.clone().sample(name.clone(), worker, reducer, receiver));
+                    running.insert(name, Running { kind, reduce, timing: sender });
                 }
                 Err(error) => {
                     tracing::error!(
@@ -115,7 +121,13 @@ impl Sampler {
         missing
     }
 
-    async fn sample(mut self, name: SensorId, worker: Worker, mut timing: watch::Receiver<Timing>) {
+    async fn sample(
+        mut self,
+        name: SensorId,
+        worker: Worker,
+        mut reducer: Reducer,
+        mut timing: watch::Receiver<Timing>,
+    ) {
         let mut now = *timing.borrow_and_update();
         // Sensors of one interval are asked at different moments, so that they do not all wake the
         // device, and meet on a bus, at the same one.
@@ -150,16 +162,29 @@ impl Sampler {
                     Outcome::Failed(fault)
                 }
             };
-            let Stamp { at, clock } = match said.at {
+            let stamp = match said.at {
                 Some(at) => Stamp { at, clock: schema::Clock::Set },
                 None => stamp,
             };
-            let sample = Sample { sensor: name.clone(), at, clock, outcome };
-            if self.queue.append(sample).await.is_err() {
-                break;
+            for told in reducer.push(stamp, outcome, Instant::now()) {
+                self.append(&name, told).await;
             }
         }
+        // What a window holds so far is not lost with a stop.
+        if let Some(told) = reducer.close() {
+            self.append(&name, told).await;
+        }
         worker.stop();
+    }
+}
+
+impl Sampler {
+    async fn append(&self, name: &SensorId, (stamp, outcome): (Stamp, Outcome)) {
+        let Stamp { at, clock } = stamp;
+        let sample = Sample { sensor: name.clone(), at, clock, outcome };
+        if self.queue.append(sample).await.is_err() {
+            tracing::error!(sensor = name.as_str(), "the queue has ended: a reading is lost");
+        }
     }
 }
 

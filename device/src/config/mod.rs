@@ -18,6 +18,7 @@ use tidings_schema::{DeviceId, Quantity, SensorId};
 
 use crate::clock::Trust;
 use crate::queue::Limits;
+use crate::reduce::Reduce;
 
 pub use hardware::{AdcChannel, Chip, Edge, GpioConfig, GpioUse, I2cConfig, Pull};
 pub use problems::{Invalid, Problem};
@@ -144,6 +145,8 @@ pub struct SensorConfig {
     pub interval: Duration,
     /// Time that one reading may take.
     pub deadline: Duration,
+    /// What of it is told.
+    pub reduce: Reduce,
     /// What it is.
     pub kind: SensorKind,
 }

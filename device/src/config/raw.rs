@@ -69,6 +69,9 @@ pub(super) struct RawSensor {
     pub(super) kind: Option<String>,
     pub(super) interval: Option<String>,
     pub(super) deadline: Option<String>,
+    pub(super) dead_band: Option<Vec<(String, f64)>>,
+    pub(super) heartbeat: Option<String>,
+    pub(super) window: Option<String>,
     pub(super) disk: Option<String>,
     pub(super) seed: Option<i64>,
     pub(super) quantities: Option<Vec<String>>,
@@ -176,6 +179,9 @@ impl RawConfig {
                     kind: section.string("kind"),
                     interval: section.string("interval"),
                     deadline: section.string("deadline"),
+                    dead_band: section.numbers("dead_band"),
+                    heartbeat: section.string("heartbeat"),
+                    window: section.string("window"),
                     disk: section.string("disk"),
                     seed: section.integer("seed"),
                     quantities: section.strings("quantities"),
@@ -220,6 +226,11 @@ fn channel(mut section: Section<'_>) -> RawChannel {
     };
     section.finish();
     channel
+}
+
+fn number(value: &Value) -> Option<f64> {
+    let whole = || value.as_integer().and_then(|i| i32::try_from(i).ok()).map(f64::from);
+    value.as_float().or_else(whole).filter(|number| number.is_finite())
 }
 
 /// Reads one table and remembers which of its keys were asked for.
@@ -272,10 +283,13 @@ impl<'a> Section<'a> {
     }
 
     fn float(&mut self, key: &'static str) -> Option<f64> {
-        self.typed(key, "a number", |value| {
-            value
-                .as_float()
-                .or_else(|| value.as_integer().and_then(|i| i32::try_from(i).ok()).map(f64::from))
+        self.typed(key, "a number", number)
+    }
+
+    fn numbers(&mut self, key: &'static str) -> Option<Vec<(String, f64)>> {
+        self.typed(key, "a table of numbers, such as { temperature = 0.2 }", |value| {
+            let table = value.as_table()?.iter();
+            table.map(|(name, value)| Some((name.clone(), number(value)?))).collect()
         })
     }
 

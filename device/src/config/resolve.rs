@@ -11,6 +11,7 @@ use tidings_schema::{DeviceId, SensorId};
 
 use crate::clock::Trust;
 use crate::queue::{Limits, WhenFull};
+use crate::reduce::Reduce;
 use crate::uplink::tls::SHARED_PORT;
 
 use super::problems::{Invalid, Problems};
@@ -130,7 +131,13 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
             );
         }
         let deadline = Duration::from_secs(5);
-        sensors.push(SensorConfig { name, interval, deadline, kind: SensorKind::Health });
+        sensors.push(SensorConfig {
+            name,
+            interval,
+            deadline,
+            reduce: Reduce::Nothing,
+            kind: SensorKind::Health,
+        });
     }
     let listen = raw.listen.and_then(|text| {
         let address = text.parse::<SocketAddr>().ok().filter(|one| one.ip().is_loopback());

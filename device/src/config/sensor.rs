@@ -10,9 +10,11 @@ use super::problems::Problems;
 use super::raw::RawSensor;
 use super::resolve::{Durations, required};
 use super::{SensorConfig, SensorKind};
+use crate::reduce::Reduce;
 
 /// The keys that every sensor has.
-const COMMON: [&str; 4] = ["name", "kind", "interval", "deadline"];
+const COMMON: [&str; 7] =
+    ["name", "kind", "interval", "deadline", "dead_band", "heartbeat", "window"];
 
 /// The kinds, and the keys that each has beside the common ones.
 const KINDS: [(&str, &[&str]); 16] = [
@@ -48,6 +50,7 @@ pub(super) fn sensor(
     // That one has a new value every five seconds.
     let default = if raw.kind.as_deref() == Some("scd4x") { "10s" } else { "5s" };
     let deadline = durations.read(&key("deadline"), raw.deadline.clone(), default, ("10ms", "5m"));
+    let reduce = reduce(&raw, problems, durations);
     let kind = required(raw.kind.clone(), &key("kind"), problems)?;
     let Some((kind, own)) = KINDS.into_iter().find(|(name, _)| *name == kind) else {
         let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -108,7 +111,43 @@ pub(super) fn sensor(
             }
         }
     };
-    Some(SensorConfig { name: name?, interval, deadline, kind })
+    Some(SensorConfig { name: name?, interval, deadline, reduce, kind })
+}
+
+/// What of a sensor is told.
+fn reduce(raw: &RawSensor, problems: &Problems, durations: &Durations<'_>) -> Reduce {
+    let key = |name: &str| format!("{}.{name}", raw.at);
+    match (&raw.dead_band, &raw.window) {
+        (Some(_), Some(_)) => {
+            problems.add(&key("window"), "expected either dead_band or window, but found both");
+            Reduce::Nothing
+        }
+        (Some(bands), None) => {
+            let bands = bands.iter().filter_map(|(name, band)| {
+                let at = key(&format!("dead_band.{name}"));
+                if *band < 0.0 {
+                    problems.add(&at, format!("expected 0 or more, but found {band}"));
+                }
+                Some((problems.note(&at, Quantity::try_from(name.as_str()))?, *band))
+            });
+            let dead_band = bands.collect();
+            let heartbeat = raw.heartbeat.clone();
+            let heartbeat = durations.read(&key("heartbeat"), heartbeat, "10m", ("1s", "24h"));
+            Reduce::OnChange { dead_band, heartbeat }
+        }
+        (None, window) => {
+            if raw.heartbeat.is_some() {
+                problems.add(&key("heartbeat"), "is for a sensor with a dead_band");
+            }
+            match window {
+                Some(text) => {
+                    let window = Some(text.clone());
+                    Reduce::Window(durations.read(&key("window"), window, "5m", ("1s", "24h")))
+                }
+                None => Reduce::Nothing,
+            }
+        }
+    }
 }
 
 /// The quantities of a simulated sensor.

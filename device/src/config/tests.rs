@@ -109,6 +109,7 @@ kind = "file"
 stale = "0s"
 [[sensor]]
 name = "w"
+heartbeat = "1m"
 kind = "bme280"
 address = 0x44
 bus = 300
@@ -118,6 +119,7 @@ kind = "ads1115"
 channels = [{ input = 7, range = 5 }, { input = 1, quantity = "soil", scale = "x" }]
 [[sensor]]
 name = "y"
+dead_band = { rain = -1 }
 kind = "pulses"
 pin = -1
 edge = "sharp"
@@ -126,6 +128,8 @@ unit = "V"
 [[sensor]]
 name = "z"
 kind = "gpio"
+window = "5m"
+dead_band = {}
 pull = "left"
 debounce = "1ms"
 "#;
@@ -167,6 +171,9 @@ debounce = "1ms"
         "sensor[6].path",
         "sensor[7].address",
         "sensor[7].bus",
+        "sensor[7].heartbeat",
+        "sensor[9].dead_band.rain",
+        "sensor[10].window",
         "sensor[8].channels[0].input",
         "sensor[8].channels[0].range",
         "sensor[8].channels[1].scale",
@@ -180,9 +187,9 @@ debounce = "1ms"
     ] {
         assert_eq!(keys.iter().filter(|found| **found == key).count(), 1, "{key} in {invalid}");
     }
-    assert_eq!(keys.len(), 45, "{invalid}");
+    assert_eq!(keys.len(), 48, "{invalid}");
     let text = invalid.to_string();
-    assert!(text.starts_with("/etc/tidings/agent.toml: 45 mistakes\n"), "{text}");
+    assert!(text.starts_with("/etc/tidings/agent.toml: 48 mistakes\n"), "{text}");
     assert!(
         text.contains("sensor[3].intervall: unknown key, expected one of active, address, bus"),
         "{text}"
