@@ -2,6 +2,7 @@
 
 mod agent;
 mod eventually;
+pub mod link;
 mod programs;
 mod rig;
 pub mod runtime_api;

@@ -61,6 +61,15 @@ impl Scripted {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(pki: &Pki, deeds: Vec<Deed>) -> Self {
+        Self::with_poison(pki, deeds, "").await
+    }
+
+    /// The same, and a message with a reading of this sensor ends the connection, whatever the script
+    /// says.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn with_poison(pki: &Pki, deeds: Vec<Deed>, poison: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let acceptor = TlsAcceptor::from(pki.server_config().expect("a certificate"));
@@ -70,7 +79,7 @@ impl Scripted {
             let mut script = deeds.into_iter();
             // One connection after the other: the agent has only one.
             while let Ok((stream, _)) = listener.accept().await {
-                serve(stream, &acceptor, &mut script, &state).await;
+                serve(stream, &acceptor, &mut script, &state, poison).await;
             }
         });
         Self { address, seen, task }
@@ -93,6 +102,7 @@ async fn serve(
     acceptor: &TlsAcceptor,
     script: &mut impl Iterator<Item = Deed>,
     state: &Mutex<Seen>,
+    poison: &str,
 ) {
     let seen = |change: &mut dyn FnMut(&mut Seen)| {
         change(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
@@ -136,6 +146,10 @@ async fn serve(
                         let names: Vec<(SensorId, Seq)> =
                             decoded.readings.into_iter().map(|one| (one.sensor, one.seq)).collect();
                         seen(&mut |seen| seen.readings.extend(names.iter().cloned()));
+                        if names.iter().any(|(sensor, _)| sensor.as_str() == poison) {
+                            close = true;
+                            continue;
+                        }
                         let mut acknowledge = |id: u16, names: &[(SensorId, Seq)]| {
                             out.extend(puback(id));
                             seen(&mut |seen| seen.acknowledged.extend_from_slice(names));

@@ -36,7 +36,8 @@ pub(crate) async fn run(
         tokio::select! {
             result = &mut agent => {
                 if status.is_some() {
-                    print_status(&counters)?;
+                    // The agent has ended well, whoever heard of it or not.
+                    print_status(&counters).ok();
                 }
                 return Ok(result?);
             }
@@ -60,7 +61,11 @@ pub(crate) async fn run(
                     service::reloading(false);
                 }
             },
-            () = tick(&mut status) => print_status(&counters)?,
+            () = tick(&mut status) => if let Err(error) = print_status(&counters) {
+                // Whoever read it has gone; the readings are for others.
+                tracing::warn!(%error, "no status any more");
+                status = None;
+            },
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A reading that the queue accepted reaches its table, and is there once.
 
-use std::time::Duration;
-
 use tidings_agent::queue::inspect;
 use tidings_tests::{AgentProcess, Rig, eventually};
 
@@ -52,35 +50,6 @@ async fn a_broker_that_goes_and_comes_back_costs_nothing() {
     let verdict = rig.compare("pi-1", &queue).await;
     assert_eq!(verdict.stored, verdict.published, "{verdict:?}");
     assert_eq!((verdict.lost, verdict.duplicates, verdict.waiting), (0, 0, 0), "{verdict:?}");
-    rig.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_killed_at_ten_random_moments_loses_nothing_that_it_accepted() {
-    let rig = Rig::start().await;
-    let folder = rig.provision("pi-1", BUSY);
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    for _ in 0..10 {
-        let mut agent = AgentProcess::start(&folder);
-        agent.until("the agent runs", |status| status.accepted > 0).await;
-        let moment = Duration::from_millis(random.u64(0..400));
-        // The moment itself is what is random here: nothing is being waited for.
-        tokio::time::timeout(moment, agent.until("never", |_| false)).await.ok();
-        agent.kill().await;
-    }
-    let mut agent = AgentProcess::start(&folder);
-    agent.until("the last one is at work", |status| status.acknowledged > 0).await;
-    let queue = agent.stop().await;
-    let boots: std::collections::BTreeSet<_> = queue.accepted.iter().map(|one| &one.boot).collect();
-    assert_eq!(boots.len(), 11);
-    let verdict = rig.compare("pi-1", &queue).await;
-    assert_eq!(verdict.stored, verdict.published, "seed {seed}: {verdict:?}");
-    assert_eq!(
-        (verdict.lost, verdict.duplicates, verdict.waiting),
-        (0, 0, 0),
-        "seed {seed}: {verdict:?}"
-    );
     rig.stop().await;
 }
 

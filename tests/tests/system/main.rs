@@ -7,6 +7,7 @@
 
 mod architecture;
 mod broker;
+mod chaos;
 mod client;
 mod clock;
 mod delivery;
