@@ -3,6 +3,10 @@
 //! `cargo bench -p tidings-tests --bench drain [-- READINGS]` fills a queue with readings of a BME280
 //! (three values), starts `tidings-agent run` against a broker that only acknowledges, and prints
 //! what the kernel says of time, CPU, memory and bytes written.
+//!
+//! To another broker, so that other clients can be measured beside it: with `DRAIN_PORT` and
+//! `DRAIN_CERTS` (a folder with `ca.crt`, `client.crt` and `client.key` of the thing `pi-1`) only the
+//! backlog is sent, to that port of localhost, and the figures are one line of JSON.
 
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
@@ -30,6 +34,9 @@ async fn main() {
     let readings: u64 =
         std::env::args().filter_map(|text| text.parse().ok()).next().unwrap_or(500_000);
     let folder = tempfile::tempdir().expect("a folder");
+    if let (Ok(port), Ok(certs)) = (std::env::var("DRAIN_PORT"), std::env::var("DRAIN_CERTS")) {
+        return elsewhere(folder.path(), &port, &certs, readings).await;
+    }
     let pki = Pki::open(&folder.path().join("pki")).expect("certificates");
     let device = DeviceId::try_from("bench").expect("a device id");
     let place = folder.path().join("bench");
@@ -47,6 +54,55 @@ async fn main() {
     slowly(&config, folder.path()).await;
     fill(&config, readings).await;
     drain(&place, &broker, readings).await;
+}
+
+/// Sends a backlog to a broker of somebody else's, and prints the figures as JSON.
+async fn elsewhere(place: &Path, port: &str, certs: &str, readings: u64) {
+    let text = format!(
+        "device = \"pi-1\"\n[mqtt]\nendpoint = \"localhost\"\nport = {port}\ntopic = \"broker\"\nca = \"{certs}/ca.crt\"\n\
+         certificate = \"{certs}/client.crt\"\nkey = \"{certs}/client.key\"\nmax_rate = 100000\n\
+         [health]\ninterval = \"off\"\n[remote]\nshadow = false\ncommands = false\nstatus = false\n\
+         [clock]\ntrust = \"always\"\n[queue]\nmax_bytes = 17179869184\n\
+         [[sensor]]\nname = \"idle\"\nkind = \"simulated\"\ninterval = \"24h\"\n"
+    );
+    let file = place.join("agent.toml");
+    std::fs::write(&file, text).expect("the configuration");
+    let config = Config::load(&file).expect("a configuration");
+    let boot = BootId::try_from("filled").expect("a boot id");
+    let (queue, owner) =
+        Queue::open(&config.queue, shape(&config), &boot, trusting(), Arc::default())
+            .expect("a queue");
+    for index in 0..readings {
+        queue.append(sample(index)).await.expect("the queue is open");
+    }
+    drop(queue);
+    owner.join();
+    let (mut agent, mut lines) = start(place);
+    let pid = agent.id().expect("it runs");
+    let mut begun = None;
+    let status = loop {
+        let status = next(&mut lines).await;
+        if status.online {
+            begun.get_or_insert_with(Instant::now);
+        }
+        if status.acknowledged >= readings {
+            break status;
+        }
+    };
+    let seconds = begun.expect("it was online").elapsed().as_secs_f64();
+    let all = per_second(readings, Duration::from_secs(1));
+    println!(
+        "{}",
+        serde_json::json!({
+            "readings_per_s": all / seconds,
+            "seconds": seconds,
+            "cpu_us_per_reading": cpu(pid).as_secs_f64() * 1e6 / all,
+            "cpu_process_s": cpu(pid).as_secs_f64(),
+            "max_rss_kb": resident_kib(pid).parse::<u64>().ok(),
+            "bytes_per_reading": per_second(status.bytes, Duration::from_secs(1)) / all,
+        })
+    );
+    agent.kill().await.expect("it can be ended");
 }
 
 fn sample(index: u64) -> Sample {
@@ -140,7 +196,10 @@ async fn fill(config: &Config, readings: u64) {
     );
 }
 
-async fn drain(place: &Path, broker: &Broker, readings: u64) {
+type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
+
+/// Starts the agent of a folder.
+fn start(place: &Path) -> (tokio::process::Child, Lines) {
     let log = std::fs::File::create(place.join("agent.log")).expect("a log");
     let mut agent = tokio::process::Command::new(program("tidings-agent"))
         .args(["run", "--status-every", "20ms", "--config"])
@@ -150,16 +209,20 @@ async fn drain(place: &Path, broker: &Broker, readings: u64) {
         .kill_on_drop(true)
         .spawn()
         .expect("the agent starts");
+    let lines = BufReader::new(agent.stdout.take().expect("piped")).lines();
+    (agent, lines)
+}
+
+/// What it says next of itself.
+async fn next(lines: &mut Lines) -> tidings_agent::status::Status {
+    let line = lines.next_line().await.expect("readable").expect("the agent runs");
+    serde_json::from_str(&line).expect("a status is JSON")
+}
+
+async fn drain(place: &Path, broker: &Broker, readings: u64) {
+    let (mut agent, mut lines) = start(place);
     let pid = agent.id().expect("it runs");
-    let mut lines = BufReader::new(agent.stdout.take().expect("piped")).lines();
-    loop {
-        let line = lines.next_line().await.expect("readable").expect("the agent runs");
-        let status: tidings_agent::status::Status =
-            serde_json::from_str(&line).expect("a status is JSON");
-        if status.acknowledged >= readings {
-            break;
-        }
-    }
+    while next(&mut lines).await.acknowledged < readings {}
     let cpu = cpu(pid);
     let span = broker.span.lock().expect("not poisoned").expect("something was published");
     let elapsed = span.1 - span.0;

@@ -62,6 +62,18 @@ class Up:
         condition = Key("pk").eq(f"{device}#{sensor}")
         return self.dynamodb.Table("readings").query(KeyConditionExpression=condition)["Items"]
 
+    def all_stored(self, device, sensor):
+        """The same beyond the first megabyte."""
+        from boto3.dynamodb.conditions import Key
+
+        table, items, start = self.dynamodb.Table("readings"), [], {}
+        while True:
+            page = table.query(KeyConditionExpression=Key("pk").eq(f"{device}#{sensor}"), **start)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return items
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
     def quarantined(self):
         return self.dynamodb.Table("quarantine").scan()["Items"]
 
