@@ -73,7 +73,7 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
     let queue = QueueConfig {
         path: base.join(raw.queue.path.unwrap_or_else(|| "queue.db".to_owned())),
         limits: Limits { max_bytes: max_bytes.unsigned_abs(), when_full, max_age },
-        commit: durations.read("queue.commit", raw.queue.commit, "15s", ("10ms", "10m")),
+        commit: durations.read("queue.commit", raw.queue.commit, "20s", ("10ms", "10m")),
     };
 
     let bytes = raw.batch.bytes.map_or(Ok(METERING_UNIT_BYTES), usize::try_from).unwrap_or(0);

@@ -37,7 +37,7 @@ pub(super) const ROW: &str =
 pub(super) const READINGS: &str = "max(0, min(readings, 131072))";
 
 /// SQLite's page size, in bytes: its smallest. A commit writes each page that it touches whole, and a
-/// commit of fifteen seconds' readings is some 3 KB; the benchmark `drain` says what reaches the disk.
+/// commit of twenty seconds' readings is some 4 KB; the benchmark `drain` says what reaches the disk.
 pub(super) const PAGE_BYTES: u64 = 512;
 
 /// The queue's database.

@@ -25,6 +25,16 @@ async fn nothing_is_amiss(rig: &Rig, queue: &Inspection, what: &str) {
         "{what}: {verdict:?}"
     );
     assert!(queue.losses.is_empty(), "{what}: {:?}", queue.losses);
+    // What arrived is what was measured: a made-up sensor says the same after each start, so under one
+    // number there is one content, whichever boot it is of.
+    for sensor in ["a", "b"] {
+        let mut said = std::collections::BTreeMap::new();
+        for one in rig.stored("pi-1", sensor).await {
+            let content = format!("{:?} {:?}", one.values, one.fault);
+            let first = said.entry(one.seq).or_insert_with(|| content.clone());
+            assert_eq!(*first, content, "{what}: {sensor} {}", one.seq);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

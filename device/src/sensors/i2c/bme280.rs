@@ -36,9 +36,9 @@ pub(super) fn read<I: Bus>(
     let said = chip.measure(&mut wait).map_err(|error| of_driver(&error))?;
     // What the chip can measure is -40 to 85 °C and 300 to 1,100 hPa (data sheet BME280, tables 1 to 3). The
     // driver holds values to that, so one at the very end is one beyond it: a bus that is stuck.
-    let temperature = ("temperature", "Cel", f64::from(said.temperature), -39.99..=84.99);
-    let humidity = ("humidity", "%RH", f64::from(said.humidity), 0.0..=100.0);
-    let pressure = ("pressure", "hPa", f64::from(said.pressure) / 100.0, 300.01..=1099.99);
+    let temperature = ("temperature", f64::from(said.temperature), -39.99..=84.99);
+    let humidity = ("humidity", f64::from(said.humidity), 0.0..=100.0);
+    let pressure = ("pressure", f64::from(said.pressure) / 100.0, 300.01..=1099.99);
     if has_humidity {
         within(&[temperature, humidity, pressure])
     } else {

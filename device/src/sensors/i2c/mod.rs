@@ -67,17 +67,15 @@ fn fault<E: embedded_hal::i2c::Error>(error: &E) -> Fault {
     }
 }
 
-/// The values of one reading, each of which must be what the chip can measure at all: a bus that is
-/// stuck gives numbers too.
-fn within(
-    values: &[(&str, &str, f64, std::ops::RangeInclusive<f64>)],
-) -> Result<Measurements, Fault> {
+/// The values of one reading in canonical units, rounded to what such a chip can tell apart. Each must be
+/// what the chip can measure at all: a bus that is stuck gives numbers too.
+fn within(values: &[(&str, f64, std::ops::RangeInclusive<f64>)]) -> Result<Measurements, Fault> {
     let mut list = Vec::with_capacity(values.len());
-    for (quantity, unit, value, range) in values {
+    for (quantity, value, range) in values {
         if !range.contains(value) {
             return Err(Fault::OutOfRange);
         }
-        list.push(super::own(quantity, unit, *value).ok_or(Fault::OutOfRange)?);
+        list.push(super::measurement(quantity, *value).ok_or(Fault::OutOfRange)?);
     }
     Measurements::new(list).map_err(|_| Fault::NotPresent)
 }

@@ -143,8 +143,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                (0x23, Some("bh1750"), "illuminance 28066.67 lx".to_owned()),
-                (0x44, Some("sht3x"), "temperature 25 Cel, humidity 50.001 %RH".to_owned()),
+                (0x23, Some("bh1750"), "illuminance 28066.7 lx".to_owned()),
+                (0x44, Some("sht3x"), "temperature 25 Cel, humidity 50 %RH".to_owned()),
                 (0x48, Some("ads1115"), String::new()),
                 (0x68, None, String::new()),
             ]

@@ -32,8 +32,8 @@ pub(super) fn read<I: Bus>(
     let share = |high, low| f64::from(u16::from_be_bytes([high, low])) / 65_535.0;
     // Chapter 4.13, "Conversion of signal output"; ranges of table 1 and 2.
     within(&[
-        ("temperature", "Cel", 175.0 * share(t0, t1) - 45.0, -40.0..=125.0),
-        ("humidity", "%RH", 100.0 * share(h0, h1), 0.0..=100.0),
+        ("temperature", 175.0 * share(t0, t1) - 45.0, -40.0..=125.0),
+        ("humidity", 100.0 * share(h0, h1), 0.0..=100.0),
     ])
 }
 
@@ -56,7 +56,7 @@ mod tests {
         for (transactions, expected) in [
             (
                 vec![measure(), Transaction::read(AT, good.clone())],
-                "temperature 25 Cel, humidity 50.001 %RH",
+                "temperature 25 Cel, humidity 50 %RH",
             ),
             (vec![measure(), Transaction::read(AT, bad)], "checksum"),
             (vec![measure(), Transaction::read(AT, words(&[0, 0]))], "out-of-range"),
