@@ -61,11 +61,11 @@ impl Sampler {
             if self.queue.set_age(age).await.is_err() {
                 tracing::error!("the queue has ended");
             }
-            let mut missing = self.follow(wanted, &mut running, &mut tasks);
+            let missing = self.follow(wanted, &mut running, &mut tasks);
             loop {
                 tokio::select! {
-                    // An error means that whoever planned or could stop us is gone.
-                    changed = plan.changed() => if changed.is_ok() { break } else { missing = false },
+                    Ok(()) = plan.changed() => break,
+                    // An error means that whoever could stop us is gone.
                     _ = stop.wait_for(|stop| *stop) => {
                         running.clear();
                         while let Some(ended) = tasks.join_next().await {

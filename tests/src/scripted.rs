@@ -34,6 +34,9 @@ pub enum Deed {
     Tear,
 }
 
+/// In place of a sensor: a policy that allows no subscription, which ends the connection on AWS.
+pub const NO_SUBSCRIPTIONS: &str = "#subscribe";
+
 /// What the broker saw.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -65,7 +68,7 @@ impl Scripted {
     }
 
     /// The same, and a message with a reading of this sensor ends the connection, whatever the script
-    /// says.
+    /// says; for [`NO_SUBSCRIPTIONS`] any subscription does.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -175,6 +178,11 @@ async fn serve(
                             };
                             acknowledge(id, &names);
                         }
+                    }
+                    Event::NotifyPacketReceived(Packet::V3_1_1Subscribe(_))
+                        if poison == NO_SUBSCRIPTIONS =>
+                    {
+                        close = true;
                     }
                     Event::NotifyPacketReceived(Packet::V3_1_1Subscribe(subscribe)) => {
                         let [high, low] = subscribe.packet_id().to_be_bytes();

@@ -7,7 +7,7 @@ use tidings_schema::{Quantity, Unit};
 
 use super::problems::Problems;
 use super::raw::{RawChannel, RawSensor};
-use super::resolve::{Durations, required};
+use super::read::{Durations, required};
 
 /// A chip on an I2C bus.
 #[derive(Debug, Clone, PartialEq)]

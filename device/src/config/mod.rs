@@ -5,6 +5,7 @@
 mod hardware;
 mod problems;
 mod raw;
+mod read;
 mod resolve;
 mod sensor;
 
@@ -22,7 +23,10 @@ use crate::reduce::Reduce;
 
 pub use hardware::{AdcChannel, Chip, Edge, GpioConfig, GpioUse, I2cConfig, Pull};
 pub use problems::{Invalid, Problem};
-pub use resolve::parse_duration;
+pub use read::parse_duration;
+
+/// The port at which AWS IoT Core tells MQTT from HTTP by ALPN.
+pub const SHARED_PORT: u16 = 443;
 
 /// What the agent is to do.
 #[derive(Debug, Clone)]

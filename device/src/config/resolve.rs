@@ -12,14 +12,14 @@ use tidings_schema::{DeviceId, SensorId};
 use crate::clock::Trust;
 use crate::queue::{Limits, WhenFull};
 use crate::reduce::Reduce;
-use crate::uplink::tls::SHARED_PORT;
 
 use super::problems::{Invalid, Problems};
 use super::raw::{RawConfig, RawMqtt};
+use super::read::{Durations, required};
 use super::sensor::sensor;
 use super::{
     BatchConfig, ClockConfig, Config, MqttConfig, ProxyConfig, QueueConfig, RemoteConfig,
-    SensorConfig, SensorKind,
+    SHARED_PORT, SensorConfig, SensorKind,
 };
 
 /// The name of the agent itself among the sensors.
@@ -30,7 +30,7 @@ const MIN_QUEUE_BYTES: i64 = 1024 * 1024;
 
 pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Result<Config, Invalid> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let durations = Durations { problems };
+    let durations = Durations::new(problems);
 
     let device = required(raw.device, "device", problems)
         .and_then(|text| problems.note("device", DeviceId::try_from(text.as_str())));
@@ -166,13 +166,6 @@ pub(super) fn resolve(raw: RawConfig, path: &Path, problems: &Problems) -> Resul
     }
 }
 
-pub(super) fn required<T>(value: Option<T>, key: &str, problems: &Problems) -> Option<T> {
-    if value.is_none() && !problems.has(key) {
-        problems.add(key, "missing");
-    }
-    value
-}
-
 fn mqtt(
     raw: RawMqtt,
     base: &Path,
@@ -253,56 +246,4 @@ fn proxy(text: &str) -> Result<ProxyConfig, String> {
     }
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
     Ok(ProxyConfig { host: host.to_owned(), port, login })
-}
-
-pub(super) struct Durations<'a> {
-    problems: &'a Problems,
-}
-
-impl Durations<'_> {
-    /// Reads a duration with a default and bounds, all written as in the file.
-    pub(super) fn read(
-        &self,
-        key: &str,
-        text: Option<String>,
-        default: &str,
-        (min, max): (&str, &str),
-    ) -> Duration {
-        let own = |text| parse_duration(text).expect("a duration in the source is one");
-        let Some(text) = text else { return own(default) };
-        match parse_duration(&text) {
-            Ok(duration) if (own(min)..=own(max)).contains(&duration) => duration,
-            Ok(_) => {
-                self.problems.add(key, format!("expected {min} to {max}, but found {text}"));
-                own(default)
-            }
-            Err(message) => {
-                self.problems.add(key, message);
-                own(default)
-            }
-        }
-    }
-}
-
-/// Reads a whole number with its unit: `ms`, `s`, `m` or `h`.
-///
-/// # Errors
-/// With what was expected, when the text is no such duration.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || {
-        format!(
-            "expected a duration with its unit, such as 500ms, 5s, 2m or 1h, but found {text:?}"
-        )
-    };
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let number: u64 =
-        text.strip_suffix(unit).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
-    let millis = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    millis.map(Duration::from_millis).ok_or_else(wrong)
 }

@@ -8,7 +8,7 @@ use tidings_schema::{Quantity, SensorId};
 use super::hardware;
 use super::problems::Problems;
 use super::raw::RawSensor;
-use super::resolve::{Durations, required};
+use super::read::{Durations, required};
 use super::{SensorConfig, SensorKind};
 use crate::reduce::Reduce;
 

@@ -220,12 +220,12 @@ fn a_proxy_is_a_url_and_its_password_is_not_shown() {
 #[test]
 fn durations_need_their_unit() {
     for (text, millis) in [("500ms", 500), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000)] {
-        assert_eq!(resolve::parse_duration(text), Ok(Duration::from_millis(millis)));
+        assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)));
     }
     for bad in
         ["5", "s", "", "1.5s", "-1s", "5 s", "99999999999999999999s", "18446744073709551615h"]
     {
-        assert!(resolve::parse_duration(bad).is_err(), "{bad}");
+        assert!(parse_duration(bad).is_err(), "{bad}");
     }
 }
 

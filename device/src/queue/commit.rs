@@ -7,9 +7,9 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use tidings_schema::{SensorId, UnixMillis};
 
 use super::chunk::{ChunkId, Count, Packed, checksum};
+use super::layout::{Boot, READINGS};
 use super::loss::{Loss, Losses};
 use super::room::Room;
-use super::store::{Boot, READINGS};
 
 /// Dead letters that are kept; older ones make room.
 const DEAD_KEPT: i64 = 256;

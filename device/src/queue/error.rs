@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::store::LAYOUT;
+use super::layout::LAYOUT;
 
 /// Why the queue could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

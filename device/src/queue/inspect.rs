@@ -9,8 +9,8 @@ use tidings_schema::{BootId, Reading, SensorId, UnixMillis};
 
 use super::chunk::Chunk;
 use super::error::{QueueError, named};
+use super::layout::{LAYOUT, READINGS, ROW, layout, read};
 use super::loss::{Loss, Losses};
-use super::store::{LAYOUT, READINGS, ROW, layout, read};
 
 /// How many readings of one sensor were accepted in one boot: their sequence numbers are
 /// `0..count`.

@@ -50,6 +50,7 @@ mod chunk;
 mod commit;
 mod error;
 mod inspect;
+mod layout;
 mod loss;
 mod owner;
 mod room;

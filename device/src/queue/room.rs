@@ -8,8 +8,8 @@ use tidings_schema::limits::METERING_UNIT_BYTES;
 use tidings_schema::wire::latest;
 
 use super::chunk::{Packed, checksum};
+use super::layout::PAGE_BYTES;
 use super::loss::{Loss, Losses};
-use super::store::PAGE_BYTES;
 
 /// What a full queue does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::chunk::{Chunk, ChunkId};
 use super::commit::TOTAL_BOOT;
 use super::error::{QueueError, named};
 use super::inspect::{Accepted, accepted};
-use super::store::{layout, read};
+use super::layout::{layout, read};
 use crate::clock::KernelBoot;
 
 /// What could be carried over.

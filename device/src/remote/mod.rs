@@ -65,6 +65,8 @@ pub(crate) struct Hands {
 /// The task.
 #[derive(Debug)]
 pub(crate) struct Remote {
+    /// Whether there is a shadow to follow.
+    shadow: bool,
     topics: Topics,
     commands: String,
     answers: String,
@@ -107,6 +109,7 @@ impl Remote {
         let (plan, planned) = watch::channel(first);
         let answers = Topic::answers(device).to_string();
         let remote = Self {
+            shadow: config.shadow,
             topics,
             commands,
             answers,
@@ -174,7 +177,9 @@ impl Remote {
 
     /// Asks for the shadow.
     fn ask(&self) {
-        self.send(self.topics.get(), Vec::new());
+        if self.shadow {
+            self.send(self.topics.get(), Vec::new());
+        }
     }
 
     fn wish(&mut self, desired: Value) {

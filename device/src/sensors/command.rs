@@ -2,15 +2,13 @@
 //! output is a JSON object, a SenML pack, or words such as `co2=612`.
 
 use std::io::Read as _;
-use std::process::{Command as Program, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tidings_schema::Fault;
 use tidings_schema::measurement::Measurements;
 
-use super::Sensor;
 use super::values::parse_line;
+use super::{Sensor, program};
 
 /// Output that is read of a program; the rest is its own business.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -34,24 +32,8 @@ impl Command {
 
 impl Sensor for Command {
     fn read(&mut self) -> Result<Measurements, Fault> {
-        let Some((program, arguments)) = self.program.split_first() else {
-            return Err(Fault::NotPresent);
-        };
         let begun = Instant::now();
-        // A group of its own, so that what it starts ends with it.
-        let mut process = Program::new(program);
-        std::os::unix::process::CommandExt::process_group(&mut process, 0);
-        let mut child = process
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                self.complain("the program cannot be started", &error.to_string());
-                Fault::NotPresent
-            })?;
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let mut child = program::start(&self.name, &self.program)?;
         let output = child.stdout.take();
         // Its output is read elsewhere, so that the deadline holds whatever it does.
         let (sender, output_ends) = std::sync::mpsc::channel();
@@ -63,11 +45,11 @@ impl Sensor for Command {
         });
         let in_time =
             output_ends.recv_timeout(self.deadline.saturating_sub(begun.elapsed())).is_ok();
-        if let (false, Some(group)) = (in_time, group) {
-            kill_process_group(group, Signal::KILL).ok();
+        if !in_time {
+            program::kill(&child);
         }
         // One that has closed its output and goes on is not waited for beyond its deadline either.
-        let status = wait(&mut child, begun + self.deadline, group);
+        let status = wait(&mut child, begun + self.deadline);
         let bytes = reader.join().ok().flatten().unwrap_or_default();
         let Some(status) = status.filter(|_| in_time) else { return Err(Fault::Timeout) };
         if !status.success() {
@@ -84,11 +66,7 @@ impl Sensor for Command {
 }
 
 /// Waits for the end of a child, and makes it come at the deadline.
-fn wait(
-    child: &mut std::process::Child,
-    deadline: Instant,
-    group: Option<Pid>,
-) -> Option<std::process::ExitStatus> {
+fn wait(child: &mut std::process::Child, deadline: Instant) -> Option<std::process::ExitStatus> {
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
@@ -98,9 +76,7 @@ fn wait(
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
             Ok(None) | Err(_) => {
-                if let Some(group) = group {
-                    kill_process_group(group, Signal::KILL).ok();
-                }
+                program::kill(child);
                 child.wait().ok();
                 return None;
             }

@@ -8,6 +8,7 @@ mod host;
 mod hwmon;
 pub(crate) mod i2c;
 mod iio;
+mod program;
 mod replay;
 pub(crate) mod scan;
 mod simulated;

@@ -2,17 +2,16 @@
 //! says. It is started again when it ends.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tidings_schema::Fault;
 use tidings_schema::measurement::Measurements;
 
-use super::Sensor;
 use super::values::parse_line;
+use super::{Sensor, program};
 
 /// The longest line.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -40,23 +39,7 @@ impl Stream {
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        let Some((program, arguments)) = self.program.split_first() else {
-            return Err(Fault::NotPresent);
-        };
-        let mut process = Command::new(program);
-        // A group of its own, so that what it starts ends with it.
-        std::os::unix::process::CommandExt::process_group(&mut process, 0);
-        let mut child = process
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                let detail = error.to_string();
-                tracing::warn!(sensor = self.name, detail, "the program cannot be started");
-                Fault::NotPresent
-            })?;
+        let mut child = program::start(&self.name, &self.program)?;
         let Some(output) = child.stdout.take() else { return Err(Fault::NotPresent) };
         let (name, latest) = (self.name.clone(), self.latest.clone());
         let reader = std::thread::spawn(move || {
@@ -78,10 +61,7 @@ impl Stream {
 
     fn stop(&mut self) {
         let Some((mut child, reader)) = self.running.take() else { return };
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            // An error means that it has ended.
-            kill_process_group(group, Signal::KILL).ok();
-        }
+        program::kill(&child);
         child.wait().ok();
         if reader.join().is_err() {
             tracing::error!(sensor = self.name, "the reader of a program panicked");

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::{Action, Core, Event, Rules, Token};
+use super::courtesy::Courtesy;
 use super::lane::Filling;
-use super::mqtt::{Link, LinkEvent, Settings, Unacknowledged};
+use super::mqtt::{Delivery, Link, LinkEvent, PublishRefused, Settings, Unacknowledged};
 use crate::clock::Clock;
 use crate::config::{BatchConfig, MqttConfig};
 use crate::queue::{Chunk, ChunkId, FetchError, Queue, Shape};
@@ -24,9 +25,6 @@ use crate::status::{Counters, add};
 
 /// Connections that must fail at the first port before the other is tried in turn.
 const TRIES: u32 = 2;
-
-/// Connections that may end in place of a subscription's answer, before no more is tried.
-const REFUSED: u32 = 3;
 
 /// What the uplink needs to know.
 #[derive(Debug, Clone)]
@@ -105,7 +103,8 @@ pub(crate) async fn run(
         clock,
         remote: port,
         subscription: None,
-        refused: 0,
+        courtesy: Courtesy::default(),
+        courtesies: FuturesUnordered::new(),
         port: 0,
         unreached: 0,
         deliveries: FuturesUnordered::new(),
@@ -156,7 +155,8 @@ type Acknowledgement =
     std::pin::Pin<Box<dyn Future<Output = (Token, Result<(), Unacknowledged>)> + Send>>;
 type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Chunk>, FetchError>> + Send>>;
 
-type Subscribing = std::pin::Pin<Box<dyn Future<Output = bool> + Send>>;
+type Acknowledged = std::pin::Pin<Box<dyn Future<Output = Result<(), Unacknowledged>> + Send>>;
+type Subscribing = std::pin::Pin<Box<dyn Future<Output = Result<bool, Unacknowledged>> + Send>>;
 
 struct Driver<'a> {
     settings: Settings,
@@ -167,8 +167,9 @@ struct Driver<'a> {
     remote: &'a mut Port,
     /// The subscription under way.
     subscription: Option<Subscribing>,
-    /// Connections that ended in place of a subscription's answer.
-    refused: u32,
+    /// What is sent beside readings, and its acknowledgements.
+    courtesy: Courtesy,
+    courtesies: FuturesUnordered<Acknowledged>,
     link: Option<Link>,
     /// The port of the link.
     port: u16,
@@ -260,17 +261,26 @@ impl Driver<'_> {
             tokio::select! {
                 granted = subscription => {
                     self.subscription = None;
-                    self.refused = 0;
-                    if granted {
-                        self.tell(Heard::Subscribed);
-                    } else {
-                        tracing::warn!("the broker did not grant the subscriptions to shadow and commands");
+                    // An error is followed by the end of the link.
+                    if let Ok(granted) = granted {
+                        self.courtesy.answered();
+                        if granted {
+                            self.tell(Heard::Subscribed);
+                        } else {
+                            tracing::warn!("the broker did not grant the subscriptions to shadow and commands");
+                        }
                     }
                 }
                 Some(Outgoing { topic, payload }) = self.remote.outgoing.recv() => {
-                    let sent = self.link.as_ref().map(|link| link.publish(&topic, payload));
-                    if let Some(Err(error)) = sent {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "not answered");
+                    // Where there is no connection nobody waits for it any more.
+                    if self.courtesy.is_allowed(Instant::now()) && let Some(link) = &self.link {
+                        let begun = link.publish(&topic, payload);
+                        self.follow(begun);
+                    }
+                }
+                Some(answer) = self.courtesies.next(), if !self.courtesies.is_empty() => {
+                    if answer.is_ok() {
+                        self.courtesy.answered();
                     }
                 }
                 event = link => match event {
@@ -320,13 +330,31 @@ impl Driver<'_> {
     /// What comes first on a connection.
     fn begin(&mut self) {
         let Some(link) = &self.link else { return };
-        if let Some(presence) = &self.settings.presence {
-            // Where it cannot be said, the connection is at its end, and the next one says it.
-            link.announce(&presence.topic, presence.birth(self.clock.stamp())).ok();
+        if !self.courtesy.is_allowed(Instant::now()) {
+            return;
         }
-        if !self.remote.filters.is_empty() && self.refused < REFUSED {
-            let request = link.request(&self.remote.filters).ok();
-            self.subscription = request.map(|one| Box::pin(one.granted()) as Subscribing);
+        let birth = self.settings.presence.as_ref();
+        let birth = birth.map(|one| link.announce(&one.topic, one.birth(self.clock.stamp())));
+        if !self.remote.filters.is_empty()
+            && let Ok(subscription) = link.request(&self.remote.filters)
+        {
+            self.courtesy.sent();
+            self.subscription = Some(Box::pin(subscription.granted()));
+        }
+        if let Some(begun) = birth {
+            self.follow(begun);
+        }
+    }
+
+    /// Waits for the acknowledgement of something that is no reading.
+    fn follow(&mut self, begun: Result<Delivery, PublishRefused>) {
+        match begun {
+            Ok(delivery) => {
+                self.courtesy.sent();
+                self.courtesies.push(Box::pin(delivery.acknowledged()));
+            }
+            // The connection is at its end.
+            Err(error) => tracing::debug!(%error, "not sent"),
         }
     }
 
@@ -337,13 +365,14 @@ impl Driver<'_> {
     }
 
     async fn drop_link(&mut self) {
-        if self.subscription.take().is_some() {
-            self.refused += 1;
-            if self.refused == REFUSED {
-                tracing::error!(
-                    "the broker ends the connection in answer to subscriptions: shadow and commands are left alone until the agent is started again (does the policy allow iot:Subscribe and iot:Receive?)"
-                );
-            }
+        self.subscription = None;
+        self.courtesies.clear();
+        if self.courtesy.lost(Instant::now()) {
+            tracing::error!(
+                "connections end while status, shadow or commands are unanswered: they are left alone for an hour. \
+                 Does the device's policy allow iot:RetainPublish on its status, and iot:Subscribe, iot:Receive and \
+                 iot:Publish for its commands, answers and shadow? Section [remote] switches them off"
+            );
         }
         self.counters.set_online(false);
         self.deliveries.clear();
@@ -356,6 +385,7 @@ impl Driver<'_> {
     async fn close(mut self) {
         if let Some(link) = self.link.take() {
             if let Some(presence) = &self.settings.presence {
+                // Whether it arrives the broker's last will does not depend on: either is said.
                 link.announce(&presence.topic, presence.goodbye(self.clock.stamp())).ok();
             }
             link.close().await;

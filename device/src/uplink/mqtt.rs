@@ -244,17 +244,15 @@ impl Link {
             .map_err(|_| PublishRefused::Link)
     }
 
-    /// Publishes with QoS 1 what the broker is to keep for those who come later. Nobody waits for the
-    /// acknowledgement.
+    /// Begins to publish, with QoS 1, what the broker is to keep for those who come later.
     ///
     /// # Errors
     /// When the link takes no more.
-    pub fn announce(&self, topic: &str, payload: Vec<u8>) -> Result<(), PublishRefused> {
+    pub fn announce(&self, topic: &str, payload: Vec<u8>) -> Result<Delivery, PublishRefused> {
         let options = PublishOptions::new(QoS::AtLeastOnce).retained();
-        // The notice may be dropped: the client sends what it has taken.
         self.client
             .try_publish_tracked(topic, payload, options)
-            .map(drop)
+            .map(Delivery)
             .map_err(|_| PublishRefused::Link)
     }
 
@@ -274,7 +272,7 @@ impl Link {
     /// Subscribes with QoS 1, and returns whether the broker granted it.
     pub async fn subscribe(&self, filter: &str) -> bool {
         match self.request(&[filter.to_owned()]) {
-            Ok(subscription) => subscription.granted().await,
+            Ok(subscription) => subscription.granted().await.unwrap_or(false),
             Err(_) => false,
         }
     }
@@ -317,11 +315,15 @@ impl Delivery {
 
 impl Subscription {
     /// Whether the broker granted all of it.
-    pub async fn granted(self) -> bool {
+    ///
+    /// # Errors
+    /// When the link ends first.
+    pub async fn granted(self) -> Result<bool, Unacknowledged> {
         let granted = |code: &rumqttc::SubscribeReasonCode| {
             matches!(code, rumqttc::SubscribeReasonCode::Success(_))
         };
-        self.0.wait_async().await.is_ok_and(|answer| answer.return_codes.iter().all(granted))
+        let answer = self.0.wait_async().await.map_err(|_| Unacknowledged)?;
+        Ok(answer.return_codes.iter().all(granted))
     }
 }
 

@@ -13,7 +13,7 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
-use crate::config::MqttConfig;
+use crate::config::{MqttConfig, SHARED_PORT};
 
 /// Why a TLS configuration cannot be made of the files.
 #[derive(Debug, thiserror::Error)]
@@ -161,10 +161,7 @@ fn written(path: &Path) -> UnixTime {
     UnixTime::since_unix_epoch(since.unwrap_or_default())
 }
 
-/// The port at which AWS IoT Core tells MQTT from HTTP by ALPN.
-pub const SHARED_PORT: u16 = 443;
-
-/// The name that it wants there (AWS IoT Core developer guide, "Device communication protocols").
+/// The name that AWS IoT Core wants at the shared port (AWS IoT Core developer guide, "Device communication protocols").
 const MQTT_BY_CERTIFICATE: &[u8] = b"x-amzn-mqtt-ca";
 
 /// The same for a port: with the ALPN name that the shared port wants, and without it elsewhere,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_agent::queue::{Inspection, Loss};
 use tidings_tests::link::Line;
-use tidings_tests::scripted::Scripted;
+use tidings_tests::scripted::{NO_SUBSCRIPTIONS, Scripted};
 use tidings_tests::{AgentProcess, Rig};
 
 use super::{BUSY, QUIET};
@@ -147,6 +147,26 @@ async fn a_message_that_breaks_every_connection_is_put_aside_and_the_others_arri
         assert!(known >= accepted, "{known} of {accepted}");
         assert!(acknowledged.iter().all(|(sensor, _)| sensor.as_str() != "poison"));
     });
+    broker.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_ends_the_connection_for_asking_costs_no_reading() {
+    let rig = Rig::start().await;
+    let folder = rig.provision("pi-1", BUSY);
+    let broker = Scripted::with_poison(&rig.cloud.pki, Vec::new(), NO_SUBSCRIPTIONS).await;
+    at_port(&rig, &folder, broker.address.port(), "");
+    let mut agent = AgentProcess::start(&folder);
+    agent
+        .until("readings arrive", |status| {
+            status.online && status.acknowledged > 200 && status.waiting < 50
+        })
+        .await;
+    let queue = agent.stop().await;
+    assert!(queue.losses.is_empty(), "{:?}", queue.losses);
+    assert!(AgentProcess::log(&folder).contains("left alone for an hour"));
+    broker.seen(|seen| assert_eq!(seen.connections, 5, "four to learn it, and one that lasts"));
     broker.stop().await;
     rig.stop().await;
 }
