@@ -73,9 +73,19 @@ pub(super) fn named(path: &Path, source: rusqlite::Error) -> QueueError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => QueueError::InUse { path },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            QueueError::Damaged { path, source }
-        }
-        _ => QueueError::Disk { path, source },
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::AuthorizationForStatementDenied
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::OutOfMemory,
+        ) => QueueError::Disk { path, source },
+        // Also where SQLite finds nothing wrong: a bit in the text of the layout makes our own statements
+        // wrong, for ever.
+        _ => QueueError::Damaged { path, source },
     }
 }

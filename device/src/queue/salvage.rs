@@ -56,6 +56,8 @@ pub(super) fn salvage(path: &Path) -> Result<Salvaged, QueueError> {
     };
     // Read-write, because the log beside it is to be taken in.
     let Ok(connection) = Connection::open(&aside) else { return Ok(salvaged) };
+    // Then a table whose definition cannot be read does not hide the others.
+    connection.execute_batch("PRAGMA writable_schema=ON").ok();
     if layout(&connection).map_err(|error| named(&aside, error)).is_err() {
         return Ok(salvaged);
     }

@@ -35,6 +35,17 @@ impl Task {
     /// Opens the database on the disk; one that is damaged is set aside and what can be read of it
     /// carried over.
     pub(super) fn open_disk(&mut self) -> Result<(), QueueError> {
+        match self.try_open_disk() {
+            // It opened, and then something was wrong with what is in it.
+            Err(QueueError::Damaged { .. }) => {
+                drop(self.carry_over()?);
+                self.try_open_disk()
+            }
+            result => result,
+        }
+    }
+
+    fn try_open_disk(&mut self) -> Result<(), QueueError> {
         let mut store = match Store::open(&self.config.path, self.config.limits) {
             Ok(store) if salvage::is_sound(store.connection()) => store,
             Ok(store) => {

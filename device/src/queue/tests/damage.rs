@@ -100,3 +100,29 @@ fn random_damage_costs_what_it_hits_and_is_counted() {
     }
     assert!(whole > 0, "only {whole} rounds missed everything of use");
 }
+
+#[test]
+fn a_layout_whose_text_is_damaged_costs_nothing_else() {
+    for (text, place, byte) in [
+        // SQLite finds nothing wrong with it; our statements know no such column.
+        ("CREATE TABLE loss (reason TEXT PRIMARY KEY, readings", -8, b'x'),
+        // SQLite cannot read it at all.
+        ("CREATE TABLE loss (reason TEXT PRIMARY", -1, b'('),
+    ] {
+        let (mut bench, waiting) = filled();
+        bench.close();
+        let mut bytes = std::fs::read(bench.path()).unwrap();
+        let found = bytes.windows(text.len()).position(|one| one == text.as_bytes()).unwrap();
+        bytes[(found + text.len()).strict_add_signed(place)] = byte;
+        std::fs::write(bench.path(), bytes).unwrap();
+        bench.open("two").unwrap();
+        bench.append([sample("b", 1)]);
+        let now = bench.now;
+        bench.task().bury([11], Loss::Poison, now);
+        bench.task().commit(now);
+        assert!(!bench.status().degraded, "{text}");
+        assert!(bench.path().with_file_name("queue.db.damaged-1").exists(), "{text}");
+        // What was to be buried is, and everything else is there.
+        assert_eq!(bench.readings().len(), waiting.len() - 30 + 1, "{text}");
+    }
+}
