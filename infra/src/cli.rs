@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidings_agent::terminal;
 
+use crate::device::DeviceArguments;
+use crate::event::EventArguments;
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
+use crate::replay::ReplayArguments;
 use crate::up::UpArguments;
-use crate::{Trouble, provision, query, up};
+use crate::{Trouble, device, event, provision, query, replay, up};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -28,6 +31,12 @@ enum Command {
     Provision(ProvisionArguments),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
+    /// Show or set what you say of a device: site, labels, calibration, ranges.
+    Device(DeviceArguments),
+    /// Send what was refused, or has failed, through the function's code again.
+    Replay(Box<ReplayArguments>),
+    /// Make the function's event out of a payload, or show what is in one.
+    Event(EventArguments),
     /// Be an agent (what `up` starts as a process of its own).
     #[command(hide = true)]
     Agent {
@@ -74,6 +83,13 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
         Command::Provision(arguments) => {
             provision::provision(&arguments, &mut std::io::stdout().lock())
         }
+        Command::Device(arguments) => {
+            device::device(arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Replay(arguments) => {
+            replay::replay(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Event(arguments) => event::event(&arguments, &mut std::io::stdout().lock()),
         Command::Query(arguments) => query::query(arguments, &mut std::io::stdout().lock()).await,
         Command::Agent { .. } => {
             Err(Trouble::Internal("an agent is started before this".to_owned()))

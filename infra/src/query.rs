@@ -5,11 +5,11 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use tidings_agent::clock;
-use tidings_ingest::store::Tables;
 use tidings_schema::{Clock, DeviceId, Quantity, SensorId, UnixMillis};
 
 use crate::Trouble;
-use crate::dynamo::{Database, StoredReading, Window};
+use crate::dynamo::{StoredReading, Window};
+use crate::target::Target;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -30,15 +30,8 @@ pub struct QueryArguments {
     /// How they are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Endpoint of another DynamoDB than AWS's, such as the one that `up` prints.
-    #[arg(long)]
-    endpoint_url: Option<String>,
-    /// Name of the table of readings.
-    #[arg(long, default_value_t = Tables::default().readings)]
-    readings_table: String,
-    /// Name of the table of devices.
-    #[arg(long, default_value_t = Tables::default().devices)]
-    devices_table: String,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// How readings are printed.
@@ -57,12 +50,7 @@ pub enum Format {
 /// # Errors
 /// When DynamoDB cannot be asked.
 pub async fn query(arguments: QueryArguments, out: &mut impl Write) -> Result<(), Trouble> {
-    let tables = Tables {
-        readings: arguments.readings_table,
-        devices: arguments.devices_table,
-        ..Tables::default()
-    };
-    let database = Database::connect(arguments.endpoint_url.as_deref(), tables).await;
+    let database = arguments.target.connect().await;
     let device = arguments.device;
     let window = Window {
         from: arguments.since.unwrap_or(UnixMillis::MIN),
@@ -116,7 +104,7 @@ fn print(readings: &[StoredReading], format: Format, out: &mut impl Write) -> Re
 }
 
 /// A line under the header and none besides; values to the right, where their digits align.
-fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> comfy_table::Table {
+pub(crate) fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> comfy_table::Table {
     use comfy_table::{CellAlignment, LineStyle, TableStyle};
     let mut table = comfy_table::Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')));
@@ -185,7 +173,8 @@ pub fn time(at: UnixMillis) -> String {
         .map_or_else(|_| at.to_string(), |time| format!("{time:.3}"))
 }
 
-fn parse_time(text: &str) -> Result<UnixMillis, String> {
+/// A time on the command line: a span before now, or a point.
+pub(crate) fn parse_time(text: &str) -> Result<UnixMillis, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return UnixMillis::new(time.as_millisecond()).map_err(|error| error.to_string());
     }
@@ -236,6 +225,8 @@ mod tests {
             units: Default::default(),
             fault: fault.map(str::to_owned),
             received_at: None,
+            site: None,
+            labels: Default::default(),
         };
         let readings = [
             reading("a", &[("temperature", 21.5)], None),

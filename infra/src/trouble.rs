@@ -55,6 +55,19 @@ pub enum Trouble {
     /// A query failed.
     #[error("the query failed: {0}")]
     Query(String),
+    /// A queue of SQS cannot be used.
+    #[error("the queue {url} cannot be used: {error}")]
+    SqsQueue {
+        /// Its URL.
+        url: String,
+        /// What SQS says.
+        error: String,
+    },
+    /// Something that was replayed could not be written.
+    #[error(
+        "the replay has stopped at a message that could not be written: repeat it when the table can be reached; what is done is not lost"
+    )]
+    Replay,
     /// A file of the local cloud is damaged.
     #[error("a database of the local cloud cannot be used")]
     Database(#[from] rusqlite::Error),
@@ -106,6 +119,8 @@ impl Trouble {
             | Self::DynamoDb(_)
             | Self::Table { .. }
             | Self::Query(_)
+            | Self::SqsQueue { .. }
+            | Self::Replay
             | Self::Database(_)
             | Self::Queue(_)
             | Self::Agent(_)

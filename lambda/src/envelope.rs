@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tidings_schema::UnixMillis;
+use tidings_schema::limits::MAX_PAYLOAD_BYTES;
 
 /// The number in the field `envelope` that this version reads.
 pub const VERSION: u64 = 1;
@@ -34,12 +35,12 @@ pub struct Envelope {
     pub envelope: u64,
 }
 
-/// Why an event is no envelope.
+/// Why an event cannot be taken apart.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
     /// The event has another shape.
     #[error(
-        "expected an event of the topic rule (payload, topic, client_id, received_at, envelope), but found {found}"
+        "expected an event of the topic rule (payload, topic, client_id, received_at, envelope), or of SQS or Kinesis with such, but found {found}"
     )]
     Shape {
         /// The keys or the type of what came.
@@ -47,6 +48,33 @@ pub enum EnvelopeError {
         /// What is missing or wrong.
         #[source]
         source: serde_json::Error,
+    },
+    /// The records are of a service that this function does not serve.
+    #[error(
+        "expected records of \"aws:sqs\" or \"aws:kinesis\", but found {records} with {found:?} among them"
+    )]
+    Source {
+        /// A record's `eventSource`.
+        found: String,
+        /// How many records there are.
+        records: usize,
+    },
+    /// A record is not as its service makes it.
+    #[error("a record is not of its service's shape")]
+    Record {
+        /// What is missing or wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A record has no id by which it could be delivered again.
+    #[error("a record has no messageId or sequenceNumber")]
+    Unidentified,
+    /// A record of a stream is not text.
+    #[error("a record's data is not UTF-8")]
+    Text {
+        /// Where it stops being text.
+        #[source]
+        source: std::str::Utf8Error,
     },
     /// The rule has another version.
     #[error(
@@ -59,6 +87,12 @@ pub enum EnvelopeError {
     /// The field `payload` is not base64.
     #[error("field payload is not base64: the rule must use encode(*, 'base64')")]
     Payload(#[source] base64::DecodeError),
+    /// The payload is larger than any that MQTT can bring here, and than quarantine could hold.
+    #[error("payload is too large: {found} bytes, limit is {MAX_PAYLOAD_BYTES}")]
+    TooLarge {
+        /// Its size in bytes.
+        found: usize,
+    },
 }
 
 impl Envelope {
@@ -66,14 +100,16 @@ impl Envelope {
     ///
     /// # Errors
     /// When the event is none of the rule's.
-    pub fn read(event: serde_json::Value) -> Result<(Self, Vec<u8>), EnvelopeError> {
-        let found = describe(&event);
-        let envelope: Self = serde_json::from_value(event)
-            .map_err(|source| EnvelopeError::Shape { found, source })?;
+    pub fn read(event: &str) -> Result<(Self, Vec<u8>), EnvelopeError> {
+        let envelope: Self = serde_json::from_str(event)
+            .map_err(|source| EnvelopeError::Shape { found: describe(event), source })?;
         if envelope.envelope != VERSION {
             return Err(EnvelopeError::Version { found: envelope.envelope });
         }
         let payload = STANDARD.decode(&envelope.payload).map_err(EnvelopeError::Payload)?;
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(EnvelopeError::TooLarge { found: payload.len() });
+        }
         Ok((envelope, payload))
     }
 
@@ -85,20 +121,23 @@ impl Envelope {
 }
 
 /// Says what an event looks like, without its content.
-fn describe(event: &serde_json::Value) -> String {
-    match event {
-        serde_json::Value::Object(map) => {
+fn describe(event: &str) -> String {
+    match serde_json::from_str(event) {
+        Ok(serde_json::Value::Object(map)) => {
             let keys: Vec<&str> = map.keys().take(12).map(String::as_str).collect();
             format!(
                 "an object with the keys [{}]",
                 keys.join(", ").chars().take(200).collect::<String>()
             )
         }
-        serde_json::Value::Array(_) => "an array".to_owned(),
-        serde_json::Value::Null => "null".to_owned(),
-        serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::String(_) => "a bare value".to_owned(),
+        Ok(serde_json::Value::Array(_)) => "an array".to_owned(),
+        Ok(serde_json::Value::Null) => "null".to_owned(),
+        Ok(
+            serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_),
+        ) => "a bare value".to_owned(),
+        Err(_) => "what is not JSON".to_owned(),
     }
 }
 
@@ -115,23 +154,28 @@ mod tests {
 
     #[test]
     fn an_emulator_may_leave_out_principal_and_trace_id() {
-        let (envelope, payload) = Envelope::read(event()).unwrap();
+        let (envelope, payload) = Envelope::read(&event().to_string()).unwrap();
         assert_eq!(payload, b"hi");
         assert_eq!((envelope.principal, envelope.trace_id), (None, None));
     }
 
     #[test]
     fn what_is_no_envelope_is_named() {
-        let error = Envelope::read(json!({"Records": []})).unwrap_err();
+        let read = |event: &serde_json::Value| Envelope::read(&event.to_string());
+        let error = read(&json!({"Records": []})).unwrap_err();
         assert!(error.to_string().contains("keys [Records]"), "{error}");
         let mut other = event();
         other["envelope"] = json!(2);
-        assert!(matches!(Envelope::read(other), Err(EnvelopeError::Version { found: 2 })));
+        assert!(matches!(read(&other), Err(EnvelopeError::Version { found: 2 })));
         let mut other = event();
         other["payload"] = json!("{}");
-        assert!(matches!(Envelope::read(other), Err(EnvelopeError::Payload(_))));
+        assert!(matches!(read(&other), Err(EnvelopeError::Payload(_))));
+        let mut other = event();
+        other["payload"] = json!(Envelope::encode_payload(&vec![b' '; MAX_PAYLOAD_BYTES + 1]));
+        assert!(matches!(read(&other), Err(EnvelopeError::TooLarge { found: 131_073 })));
         for event in [json!(null), json!([1]), json!("x")] {
-            assert!(Envelope::read(event).is_err());
+            assert!(read(&event).is_err());
         }
+        assert!(Envelope::read("{").unwrap_err().to_string().contains("not JSON"));
     }
 }

@@ -1,19 +1,26 @@
-//! One invocation: event in, tables written, one summary line out.
+//! One invocation: event in, tables written, an answer and a report out.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use aws_lambda_events::event::streams::KinesisEventResponse;
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
+use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::Instant;
 
 use crate::config::Rules;
+use crate::enrich::Profiles;
 use crate::envelope::{Envelope, EnvelopeError};
-use crate::item::Put;
+use crate::item::{Item, Put};
+use crate::metrics::{NamedMessage, Report};
 use crate::plan;
 use crate::refusal::causes;
 use crate::seen::Seen;
-use crate::sift::sift;
-use crate::store::Store;
+use crate::sift::{Sifted, sender, sift};
+use crate::source::{self, Delivery, Source};
+use crate::store::{Store, StoreError};
 use crate::writer::{self, Written};
 
 /// What is kept of the deadline for the answer to reach Lambda before it kills the function.
@@ -24,10 +31,23 @@ const RESERVE: Duration = Duration::from_millis(1500);
 pub struct Ingest<S> {
     store: S,
     rules: Rules,
+    profiles: Profiles,
     seen: Seen,
 }
 
-/// What an invocation did: its answer and its log line.
+/// What the function answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To the rule, or to whoever invokes with one message.
+    Message(Summary),
+    /// To a queue: which messages are to come again.
+    Sqs(SqsBatchResponse),
+    /// To a stream: which records are to come again, with all that follow the first of them.
+    Kinesis(KinesisEventResponse),
+}
+
+/// What was done with one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Readings written to `readings`, faults included.
@@ -42,11 +62,20 @@ pub struct Summary {
     pub retries: usize,
 }
 
-/// Why an invocation failed. Each has a stable name, which alarms can match.
+/// What would be done with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Preview {
+    /// Readings that would be written to `readings`.
+    pub accepted: usize,
+    /// What would go to `quarantine`: reason and detail of each item.
+    pub refused: Vec<(&'static str, String)>,
+}
+
+/// Why an invocation failed. Each has a stable name, which alarms can match ([`HandlerError::NAMES`]).
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// The event is none of the rule's. Trying again will not help: it goes to the on-failure
-    /// queue, where `tidings replay` finds it.
+    /// The event comes from nowhere that this function knows. Trying again will not help: it goes
+    /// to the on-failure queue, where `tidings replay` finds it.
     #[error(transparent)]
     Event(#[from] EnvelopeError),
     /// Not everything could be written. Lambda tries again, which is harmless: what was written
@@ -59,21 +88,27 @@ pub enum HandlerError {
         total: usize,
         /// The last thing that went wrong.
         #[source]
-        source: Option<crate::store::StoreError>,
+        source: Option<StoreError>,
     },
 }
 
 impl HandlerError {
+    /// All names that errors can have.
+    pub const NAMES: [&'static str; 3] = ["InvalidEvent", "PayloadTooLarge", "WriteIncomplete"];
+
     /// The name in Lambda's error answer.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Event(EnvelopeError::TooLarge { .. }) => "PayloadTooLarge",
             Self::Event(_) => "InvalidEvent",
             Self::Incomplete { .. } => "WriteIncomplete",
         }
     }
 
-    fn message(&self) -> String {
+    /// The error with its causes, for a person.
+    #[must_use]
+    pub fn message(&self) -> String {
         causes(self)
     }
 }
@@ -84,38 +119,83 @@ impl From<HandlerError> for Diagnostic {
     }
 }
 
+/// What came of the messages of an invocation so far.
+#[derive(Debug, Default)]
+struct Batch {
+    puts: Vec<Put>,
+    /// Of each message that could be sifted, its place, who sent it, and what is in it.
+    messages: Vec<(usize, NamedMessage, Sifted)>,
+    /// Places of the messages that are not done.
+    failed: BTreeSet<usize>,
+    /// The last thing that went wrong with one of them.
+    error: Option<HandlerError>,
+}
+
 impl<S: Store> Ingest<S> {
     /// A function that writes to this store.
     pub fn new(store: S, rules: Rules) -> Self {
-        Self { store, rules, seen: Seen::default() }
+        Self { store, rules, profiles: Profiles::default(), seen: Seen::default() }
+    }
+
+    /// The store, when all is done.
+    pub fn into_store(self) -> S {
+        self.store
     }
 
     /// Handles one event. `deadline` is what the runtime says; one that is not in the future means
-    /// that it does not know (`cargo lambda watch` sends 1970).
+    /// that it does not know (`cargo lambda watch` sends 1970). The report is there whatever came.
     ///
     /// # Errors
-    /// When the event is none of ours, or when something could not be written.
+    /// When the event is none of ours, or when something of the rule's own message could not be
+    /// written; messages of a queue or a stream fail one by one, in the answer.
     pub async fn handle(
         &self,
-        event: serde_json::Value,
+        event: &str,
         deadline: SystemTime,
-    ) -> Result<Summary, HandlerError> {
+    ) -> (Result<Answer, HandlerError>, Report) {
         let until = self.until(deadline);
-        let (envelope, payload) =
-            Envelope::read(event).map_err(HandlerError::from).inspect_err(|error| {
-                tracing::error!(name = error.name(), error = error.message(), "event refused")
-            })?;
-        let result = self.ingest(&envelope, &payload, until).await;
-        if let Err(error) = &result {
-            tracing::error!(
-                name = error.name(),
-                error = error.message(),
-                client_id = envelope.client_id,
-                trace_id = envelope.trace_id,
-                "not ingested"
-            );
+        let mut report = Report::default();
+        let (source, deliveries) = match source::read(event) {
+            Ok(read) => read,
+            Err(error) => {
+                let error = HandlerError::from(error);
+                report.failed = 1;
+                report.error = Some((error.name(), error.message()));
+                return (Err(error), report);
+            }
+        };
+        report.source = source;
+        report.messages = deliveries.len();
+        let mut batch = self.sift(&deliveries, until, &mut report).await;
+        let retries = self.write(&mut batch, until).await;
+        report.retries = retries;
+        account(&batch, &mut report);
+        report.lag_ms = lag(&deliveries);
+        if let Some(error) = &batch.error {
+            report.error = Some((error.name(), error.message()));
         }
-        result
+        (answer(source, deliveries, batch, &report), report)
+    }
+
+    /// What would be done with a message, of which nothing is written.
+    ///
+    /// # Errors
+    /// When the event is none of the rule's.
+    pub async fn preview(&self, event: &str) -> Result<Preview, HandlerError> {
+        let message = Envelope::read(event)?;
+        let delivery = Delivery { id: None, message: Ok(message) };
+        let until = Instant::now() + self.rules.timeout;
+        let batch = self.sift(&[delivery], until, &mut Report::default()).await;
+        let mut preview = Preview::default();
+        for (_, _, sifted) in &batch.messages {
+            preview.accepted += sifted.accepted;
+        }
+        for put in batch.puts {
+            if let Item::Quarantine(item) = put.item {
+                preview.refused.push((item.reason, item.detail));
+            }
+        }
+        Ok(preview)
     }
 
     fn until(&self, deadline: SystemTime) -> Instant {
@@ -127,47 +207,166 @@ impl<S: Store> Ingest<S> {
         Instant::now() + left.saturating_sub(RESERVE)
     }
 
-    async fn ingest(
-        &self,
-        envelope: &Envelope,
-        payload: &[u8],
-        until: Instant,
-    ) -> Result<Summary, HandlerError> {
-        let mut sifted = sift(envelope, payload, self.rules.retention);
-        let duplicates = plan::dedupe(&mut sifted.puts);
-        let quarantined =
-            sifted.puts.iter().filter(|put| matches!(put, Put::Quarantine(_))).count();
-        let accepted = sifted.puts.len() - quarantined;
-        let reason = sifted.puts.iter().find_map(|put| match put {
-            Put::Quarantine(item) => Some(item.reason),
-            Put::Reading(_) | Put::Seen(_) => None,
-        });
+    async fn sift(&self, deliveries: &[Delivery], until: Instant, report: &mut Report) -> Batch {
+        let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref().ok());
+        let devices: BTreeSet<DeviceId> =
+            messages.filter_map(|(envelope, _)| sender(envelope)).collect();
+        let devices: Vec<DeviceId> = devices.into_iter().collect();
+        let profiles = self.profiles.get(&self.store, &devices, until).await;
+        report.unenriched = profiles.values().filter(|profile| profile.said.unknown).count();
+
+        let nothing_said = crate::enrich::Profile::default();
+        let mut batch = Batch::default();
+        for (origin, delivery) in deliveries.iter().enumerate() {
+            let (envelope, payload) = match &delivery.message {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::warn!(
+                        id = delivery.id,
+                        error = causes(error),
+                        "a record is no message of the rule"
+                    );
+                    batch.failed.insert(origin);
+                    continue;
+                }
+            };
+            report.bytes += payload.len();
+            let profile = sender(envelope).and_then(|device| profiles.get(&device).cloned());
+            let profile = profile.as_deref().unwrap_or(&nothing_said);
+            let mut sifted = sift(envelope, payload, origin, &self.rules, profile);
+            batch.puts.append(&mut sifted.puts);
+            let named = NamedMessage {
+                client_id: envelope.client_id.clone(),
+                trace_id: envelope.trace_id.clone(),
+                reason: sifted.refused.first().copied(),
+                received_at: envelope.received_at,
+            };
+            batch.messages.push((origin, named, sifted));
+        }
+        batch
+    }
+
+    /// Writes what was sifted; returns how many items were tried again.
+    async fn write(&self, batch: &mut Batch, until: Instant) -> usize {
+        let mut puts = std::mem::take(&mut batch.puts);
+        // What stands in two messages of one invocation is written with the first.
+        for put in plan::dedupe(&mut puts) {
+            let Some(origin) = put.origin else { continue };
+            let found = batch.messages.iter_mut().find(|(at, ..)| *at == origin);
+            let Some((_, _, sifted)) = found else { continue };
+            match put.item {
+                Item::Reading(_) => sifted.repeat(1),
+                Item::Packed(item) => sifted.repeat(item.readings),
+                Item::Quarantine(item) => {
+                    let at = sifted.refused.iter().position(|reason| *reason == item.reason);
+                    at.map(|at| sifted.refused.swap_remove(at));
+                }
+                Item::Seen(_) => {}
+            }
+        }
         let now = Instant::now();
-        let news = self.seen.news(&sifted.puts, envelope.received_at, now);
-        let told: Vec<String> = news.iter().map(|put| put.address().2.to_owned()).collect();
-        let mut puts = sifted.puts;
+        let heard = batch.messages.iter().flat_map(|(_, named, sifted)| {
+            let device = DeviceId::try_from(named.client_id.as_str()).ok();
+            let sensors = device.map(|device| (device, &sifted.sensors)).into_iter();
+            sensors.flat_map(move |(device, sensors)| {
+                sensors
+                    .iter()
+                    .map(move |sensor| (device.clone(), sensor.clone(), named.received_at))
+            })
+        });
+        let news = self.seen.news(heard, now);
+        let mut told: HashMap<String, _> = news
+            .iter()
+            .filter_map(|put| match &put.item {
+                Item::Seen(item) => {
+                    Some((item.sk.clone(), (item.device.clone(), item.sensor.clone())))
+                }
+                Item::Reading(_) | Item::Packed(_) | Item::Quarantine(_) => None,
+            })
+            .collect();
         puts.extend(news);
         let total = puts.len();
         let Written { left, retries, last_error, .. } =
             writer::write(&self.store, puts, until).await;
-        if !left.is_empty() {
-            return Err(HandlerError::Incomplete { left: left.len(), total, source: last_error });
+        for put in &left {
+            match put.origin {
+                Some(origin) => {
+                    batch.failed.insert(origin);
+                }
+                // What the function says of its own is said again with the next message.
+                None => {
+                    told.remove(put.address().2);
+                }
+            }
         }
-        self.seen.told(told, now);
-        let summary = Summary { accepted, faults: sifted.faults, quarantined, duplicates, retries };
-        tracing::info!(
-            client_id = envelope.client_id,
-            trace_id = envelope.trace_id,
-            accepted,
-            faults = summary.faults,
-            quarantined,
-            first_reason = reason,
-            duplicates,
-            retries,
-            bytes = payload.len(),
-            "ingested"
-        );
-        Ok(summary)
+        self.seen.told(told.into_values(), now);
+        if left.iter().any(|put| put.origin.is_some()) {
+            let error = HandlerError::Incomplete { left: left.len(), total, source: last_error };
+            batch.error = Some(error);
+        }
+        retries
+    }
+}
+
+/// Counts what was done: of the messages that will come again, nothing.
+fn account(batch: &Batch, report: &mut Report) {
+    report.failed = batch.failed.len();
+    for (origin, named, sifted) in &batch.messages {
+        let is_done = !batch.failed.contains(origin);
+        if is_done {
+            report.accepted += sifted.accepted;
+            report.faults += sifted.faults;
+            report.duplicates += sifted.duplicates;
+            for reason in &sifted.refused {
+                *report.quarantined.entry(reason).or_default() += 1;
+            }
+        }
+        if report.messages == 1 || !is_done || !sifted.refused.is_empty() {
+            report.name(|| named.clone());
+        }
+    }
+}
+
+/// How long ago the rule saw the oldest of these messages.
+fn lag(deliveries: &[Delivery]) -> Option<i64> {
+    let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref().ok());
+    let oldest = messages.map(|(envelope, _)| envelope.received_at).min()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = UnixMillis::new(i64::try_from(now.as_millis()).ok()?).ok()?;
+    // The two clocks are different ones: a difference below zero is none.
+    Some((now.get() - oldest.get()).max(0))
+}
+
+fn answer(
+    source: Source,
+    deliveries: Vec<Delivery>,
+    batch: Batch,
+    report: &Report,
+) -> Result<Answer, HandlerError> {
+    let failed = deliveries
+        .into_iter()
+        .enumerate()
+        .filter(|(origin, _)| batch.failed.contains(origin))
+        .filter_map(|(_, delivery)| delivery.id);
+    match (source, batch.error) {
+        (Source::Rule, Some(error)) => Err(error),
+        (Source::Rule, None) => Ok(Answer::Message(Summary {
+            accepted: report.accepted,
+            faults: report.faults,
+            quarantined: report.quarantined(),
+            duplicates: report.duplicates,
+            retries: report.retries,
+        })),
+        (Source::Sqs, _) => {
+            let mut response = SqsBatchResponse::default();
+            response.set_failures(failed);
+            Ok(Answer::Sqs(response))
+        }
+        (Source::Kinesis, _) => {
+            let mut response = KinesisEventResponse::default();
+            response.set_failures(failed);
+            Ok(Answer::Kinesis(response))
+        }
     }
 }
 

@@ -1,14 +1,27 @@
 //! What is written: our own types, which no SDK knows.
 
-use tidings_schema::{
-    Clock, DeviceId, Fault, Quantity, ReadingKey, SensorId, Unit, UnixMillis, Value,
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidings_schema::{Clock, Content, DeviceId, ReadingKey, SensorId, Seq, UnixMillis};
 
 /// One item for one of the tables.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Put {
+pub struct Put {
+    /// Which message of the invocation it comes from; `None` for what the function has to say of
+    /// its own, without which nothing is lost.
+    pub origin: Option<usize>,
+    /// What is put.
+    pub item: Item,
+}
+
+/// An item of one of the tables.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
     /// For `readings`.
     Reading(ReadingItem),
+    /// For `readings`, several in one.
+    Packed(PackedItem),
     /// For `quarantine`.
     Quarantine(QuarantineItem),
     /// For `devices`.
@@ -19,6 +32,9 @@ pub enum Put {
 /// query lists the fleet. It is written once a minute per sensor at the most, which leaves room for
 /// some 60,000 sensors (1,000 writes a second and partition).
 pub const SEEN_PARTITION: &str = "seen";
+
+/// Partition key of what the operator says of devices in the table `devices`.
+pub const PROFILE_PARTITION: &str = "device";
 
 /// A sensor that has been heard of.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,36 +49,70 @@ pub struct SeenItem {
     pub last_seen: UnixMillis,
 }
 
+/// What all readings of one message have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Common {
+    /// The device.
+    pub device: DeviceId,
+    /// Whether the device knew the time.
+    pub clock: Clock,
+    /// When the rule saw the message.
+    pub received_at: UnixMillis,
+    /// The message's name in the logs of AWS IoT.
+    pub trace_id: Option<String>,
+    /// What the operator says of the device.
+    pub said: Arc<Said>,
+}
+
+/// What the operator says of a device that goes with each of its readings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// Where it stands.
+    pub site: Option<String>,
+    /// Anything else.
+    pub labels: BTreeMap<String, String>,
+    /// What the operator says could not be asked for: neither site and labels nor calibration are
+    /// in these readings.
+    pub unknown: bool,
+}
+
 /// A reading as the table holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadingItem {
     /// Where it stands.
     pub key: ReadingKey,
-    /// The device.
-    pub device: DeviceId,
     /// The sensor.
     pub sensor: SensorId,
-    /// When it was taken, counted by [`ReadingItem::clock`].
+    /// When it was taken, counted by [`Common::clock`].
     pub at: UnixMillis,
-    /// Whether the device knew the time.
-    pub clock: Clock,
+    /// Its number within the boot.
+    pub seq: Seq,
     /// What was measured, or why it could not be.
     pub content: Content,
-    /// When the rule saw its message.
-    pub received_at: UnixMillis,
-    /// Its message's name in the logs of AWS IoT.
-    pub trace_id: Option<String>,
     /// When the table may forget it, in seconds since 1970 (DynamoDB's TTL).
     pub expires_at: i64,
+    /// What its message says.
+    pub common: Arc<Common>,
 }
 
-/// What a reading says.
+/// Several readings of one sensor and boot as the table holds them in the layout `packed`
+/// ([`tidings_schema::packed`]).
 #[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// Values, each in its quantity's canonical unit; with a unit where there is none such.
-    Values(Vec<(Quantity, Value, Option<Unit>)>),
-    /// No values, and why.
-    Fault(Fault),
+pub struct PackedItem {
+    /// Partition key: `<device>#<sensor>`.
+    pub pk: String,
+    /// Sort key: that of the first reading, and a hash.
+    pub sk: String,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// The readings.
+    pub text: String,
+    /// How many they are.
+    pub readings: usize,
+    /// When the table may forget the last of them, in seconds since 1970.
+    pub expires_at: i64,
+    /// What their message says.
+    pub common: Arc<Common>,
 }
 
 /// Something that was refused, whole.
@@ -99,10 +149,11 @@ impl Put {
     /// What no two items of one call may share: the table and its key.
     #[must_use]
     pub fn address(&self) -> (Table, &str, &str) {
-        match self {
-            Self::Reading(item) => (Table::Readings, &item.key.pk, &item.key.sk),
-            Self::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
-            Self::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
+        match &self.item {
+            Item::Reading(item) => (Table::Readings, &item.key.pk, &item.key.sk),
+            Item::Packed(item) => (Table::Readings, &item.pk, &item.sk),
+            Item::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
+            Item::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
         }
     }
 }
@@ -116,4 +167,9 @@ pub enum Table {
     Quarantine,
     /// Devices and sensors.
     Devices,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Readings, Self::Quarantine, Self::Devices];
 }

@@ -2,25 +2,33 @@
 //! and writes both to DynamoDB.
 //!
 //! ```text
-//! event ── envelope ── decode ── identity ── validate ── plan ── writer ── store
+//! event ─ source ─ envelope ─ dialect ─ identity ─ validate ─ pack ─ plan ─ writer ─ store
+//!                                 enrich ───┘
 //! ```
 //!
-//! Everything up to the plan is pure. One bad reading never takes its neighbours with it: it goes
+//! Everything up to the plan is pure, but for what `enrich` keeps warm. One bad reading never takes its neighbours with it: it goes
 //! to `quarantine` in the same calls in which they go to `readings`.
 
 pub mod config;
+mod dialect;
+mod enrich;
 pub mod envelope;
 pub mod handler;
 pub mod item;
 pub mod log;
+pub mod metrics;
+mod pack;
 mod plan;
 pub mod refusal;
 mod seen;
 mod sift;
+pub mod source;
 pub mod store;
 mod validate;
 pub mod writer;
 
-pub use config::{Config, Retention};
+pub use config::{Config, Layout, Retention};
+pub use enrich::check_profile;
 pub use envelope::Envelope;
-pub use handler::{HandlerError, Ingest, Summary};
+pub use handler::{Answer, HandlerError, Ingest, Preview, Summary};
+pub use metrics::Report;

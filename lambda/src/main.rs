@@ -1,9 +1,11 @@
 //! Table of contents: configuration, store, then events until the runtime ends.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use tidings_ingest::{Config, HandlerError, Ingest, log, store::DynamoStore};
+use serde_json::value::RawValue;
+use tidings_ingest::{Config, Ingest, log, store::DynamoStore};
 
 // One event at a time comes to a function: a runtime of one thread is enough and starts faster.
 #[tokio::main(flavor = "current_thread")]
@@ -18,9 +20,15 @@ async fn main() -> ExitCode {
     };
     let store = DynamoStore::connect(&config.dynamodb, config.tables.clone());
     let ingest = &Ingest::new(store, config.rules);
-    let handle = |event: LambdaEvent<serde_json::Value>| async move {
-        let summary = ingest.handle(event.payload, event.context.deadline()).await?;
-        Ok::<_, HandlerError>(summary)
+    let is_first = &AtomicBool::new(true);
+    // The event's own text: only the core knows what it may be.
+    let handle = |event: LambdaEvent<Box<RawValue>>| async move {
+        let LambdaEvent { payload, context, .. } = event;
+        let (answer, mut report) = ingest.handle(payload.get(), context.deadline()).await;
+        report.cold_start = is_first.swap(false, Ordering::Relaxed);
+        report.xray_trace_id = context.xray_trace_id;
+        log::report(&report);
+        answer
     };
     match lambda_runtime::run(service_fn(handle)).await {
         Ok(()) => ExitCode::SUCCESS,

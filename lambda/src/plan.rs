@@ -9,14 +9,11 @@ use crate::item::Put;
 /// MQTT payload of 128 KiB.
 pub(crate) const CHUNK: usize = 25;
 
-/// Drops puts that stand twice under one key: DynamoDB refuses a whole call for one such pair.
-/// Returns how many were dropped.
-pub(crate) fn dedupe(puts: &mut Vec<Put>) -> usize {
-    let before = puts.len();
-    let mut seen = HashSet::new();
-    puts.retain(|put| {
-        let (table, pk, sk) = put.address();
-        seen.insert((table, pk.to_owned(), sk.to_owned()))
-    });
-    before - puts.len()
+/// Takes out puts that stand twice under one key: DynamoDB refuses a whole call for one such pair.
+/// The first of each stays.
+pub(crate) fn dedupe(puts: &mut Vec<Put>) -> Vec<Put> {
+    let mut seen = HashSet::with_capacity(puts.len());
+    let repeated: Vec<bool> = puts.iter().map(|put| !seen.insert(put.address())).collect();
+    let mut repeated = repeated.into_iter();
+    puts.extract_if(.., |_| repeated.next().unwrap_or(false)).collect()
 }

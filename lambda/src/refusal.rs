@@ -1,15 +1,33 @@
 //! Why something was not written to `readings`: enumerated, with stable names.
 
 use tidings_schema::limits::{EARLIEST_MS, MAX_FUTURE_MS};
+use tidings_schema::wire::dialect::Unrecognised;
+use tidings_schema::wire::foreign::PartError;
+use tidings_schema::wire::plain::PlainError;
+use tidings_schema::wire::senml::PackError;
 use tidings_schema::wire::v1::{MessageError, RowError};
-use tidings_schema::{Quantity, Unit};
+use tidings_schema::{Quantity, SensorId, Unit};
+
+use crate::store::size::MAX_ITEM_BYTES;
 
 /// The reason of a quarantine item.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    /// It is in none of the dialects.
+    #[error(transparent)]
+    Unrecognised(#[from] Unrecognised),
     /// Nothing in the message can be told.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// It is no SenML pack that can be read.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// It is no plain object with readings.
+    #[error(transparent)]
+    Plain(#[from] PlainError),
+    /// One record or field of a SenML pack or a plain object cannot be told.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// One row cannot be told.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -22,8 +40,8 @@ pub enum Refusal {
         topic: Option<String>,
         /// MQTT client id.
         client_id: String,
-        /// Device in the payload.
-        payload: String,
+        /// Device in the payload, where the dialect has one.
+        payload: Option<String>,
     },
     /// The unit cannot be converted to the quantity's own.
     #[error("{quantity} is measured in {expected}, which {found} cannot be converted to")]
@@ -48,6 +66,28 @@ pub enum Refusal {
         min: f64,
         /// The greatest plausible value.
         max: f64,
+    },
+    /// The value is plausible, but not for this device, says its operator.
+    #[error(
+        "{quantity} of {sensor} is {found} after calibration, expected {min} to {max} for this device (table devices, ranges)"
+    )]
+    OutOfDeviceRange {
+        /// The sensor.
+        sensor: SensorId,
+        /// The quantity.
+        quantity: Quantity,
+        /// The value in the canonical unit, calibrated.
+        found: f64,
+        /// The least that the operator expects.
+        min: f64,
+        /// The greatest that the operator expects.
+        max: f64,
+    },
+    /// The item would be larger than DynamoDB takes.
+    #[error("the reading's item would have {found} bytes, limit is {MAX_ITEM_BYTES}")]
+    ItemTooLarge {
+        /// Its size in bytes.
+        found: usize,
     },
     /// The reading's time lies after the message's.
     #[error("time is {} ms after the message came, limit is {MAX_FUTURE_MS} ms: is the device's clock wrong?", found - received_at)]
@@ -87,11 +127,17 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Unrecognised(error) => error.code(),
             Self::Message(error) => error.code(),
+            Self::Pack(error) => error.code(),
+            Self::Plain(error) => error.code(),
+            Self::Part(error) => error.code(),
             Self::Row(error) => error.code(),
             Self::Identity { .. } => "identity-mismatch",
             Self::WrongUnit { .. } => "wrong-unit",
             Self::OutOfRange { .. } => "out-of-range",
+            Self::OutOfDeviceRange { .. } => "out-of-device-range",
+            Self::ItemTooLarge { .. } => "item-too-large",
             Self::Future { .. } => "time-in-future",
             Self::BeforeClock { .. } => "time-before-2020",
             Self::TooOld { .. } => "too-old",

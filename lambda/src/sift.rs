@@ -2,114 +2,266 @@
 //! reasons for the other.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use tidings_schema::wire::v1::{self, Decoded};
-use tidings_schema::{Clock, DeviceId, Reading, ReadingKey, key, topic};
+use tidings_schema::wire::v1;
+use tidings_schema::{
+    Clock, Content, DeviceId, Outcome, Reading, ReadingKey, SensorId, Seq, UnixMillis, key, topic,
+};
 
-use crate::config::Retention;
+use crate::config::{Layout, Rules};
+use crate::dialect::{self, Message, Named};
+use crate::enrich::Profile;
 use crate::envelope::Envelope;
-use crate::item::{Content, Put, QuarantineItem, ReadingItem};
+use crate::item::{Common, Item, Put, QuarantineItem, ReadingItem};
+use crate::pack::pack;
 use crate::refusal::Refusal;
-use crate::validate::validate;
+use crate::store::size;
+use crate::validate;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// The longest text of a refusal that is kept, in bytes: a payload's own words may stand in it.
+const MAX_DETAIL_BYTES: usize = 2000;
 
 /// Everything that is to be written of a message, and what it was made of.
 #[derive(Debug, Default)]
 pub(crate) struct Sifted {
-    pub(crate) puts: Vec<Put>,
-    pub(crate) faults: usize,
+    /// What is to be written.
+    pub puts: Vec<Put>,
+    /// Readings among it, faults included.
+    pub accepted: usize,
+    /// Of those, readings that are faults.
+    pub faults: usize,
+    /// Readings that stood twice in the message, saying the same.
+    pub duplicates: usize,
+    /// The reasons of what goes to quarantine, one for each item.
+    pub refused: Vec<&'static str>,
+    /// The sensors of the accepted readings.
+    pub sensors: Vec<SensorId>,
 }
 
-/// Sifts one message.
-pub(crate) fn sift(envelope: &Envelope, payload: &[u8], retention: Retention) -> Sifted {
-    let context = Context { envelope, retention };
-    let decoded = v1::decode(payload).map_err(Refusal::from).and_then(|decoded| {
-        verify_identity(envelope, &decoded.device)?;
-        Ok(decoded)
+impl Sifted {
+    /// So many of its readings stand in another message of the invocation.
+    pub(crate) fn repeat(&mut self, readings: usize) {
+        self.accepted -= readings.min(self.accepted);
+        self.duplicates += readings;
+    }
+}
+
+/// The device that a message claims to be from by its topic and its client id, where they agree.
+pub(crate) fn sender(envelope: &Envelope) -> Option<DeviceId> {
+    topic::parse(&envelope.topic)
+        .filter(|(_, purpose)| *purpose == topic::Purpose::Readings)
+        .map(|(device, _)| device)
+        .filter(|device| device.as_str() == envelope.client_id)
+}
+
+/// Sifts one message, the `origin`-th of its invocation.
+pub(crate) fn sift(
+    envelope: &Envelope,
+    payload: &[u8],
+    origin: usize,
+    rules: &Rules,
+    profile: &Profile,
+) -> Sifted {
+    let sieve = Sieve { envelope, origin, rules, profile };
+    let message = dialect::decode(payload, envelope.received_at).and_then(|message| {
+        let device = sieve.verify_identity(&message)?;
+        Ok((message, device))
     });
-    let decoded = match decoded {
-        Ok(decoded) => decoded,
+    let (message, device) = match message {
+        Ok(message) => message,
         Err(refusal) => {
-            let put = context.quarantine(&refusal, None, payload.to_vec());
-            return Sifted { puts: vec![put], faults: 0 };
+            let mut sifted = Sifted::default();
+            sieve.refuse(&mut sifted, &refusal, None, payload.to_vec());
+            return sifted;
         }
     };
+    let common = Arc::new(Common {
+        device,
+        clock: message.clock(),
+        received_at: envelope.received_at,
+        trace_id: envelope.trace_id.clone(),
+        said: profile.said.clone(),
+    });
+    let mut accepted = Accepted { common, readings: Vec::new(), named: HashMap::new() };
     let mut sifted = Sifted::default();
-    // Two readings of one message under one name: where they say the same, the plan drops one;
-    // where they do not, the first stays and each other goes to quarantine.
-    let mut named: HashMap<ReadingKey, Content> = HashMap::new();
-    for reading in &decoded.readings {
-        let key = reading.key(&decoded.device, &decoded.boot);
-        let content =
-            validate(reading, decoded.clock, envelope.received_at, retention).and_then(|content| {
-                let first = named.entry(key.clone()).or_insert_with(|| content.clone());
-                if *first == content { Ok(content) } else { Err(Refusal::Conflict) }
-            });
-        // Of a reading that nobody can place in time, only its arrival is known.
-        let known_at = match decoded.clock {
-            Clock::Set => reading.at,
-            Clock::Unset => envelope.received_at,
-        };
-        match content {
-            Ok(content) => {
-                sifted.faults += usize::from(matches!(content, Content::Fault(_)));
-                sifted.puts.push(Put::Reading(ReadingItem {
-                    key,
-                    device: decoded.device.clone(),
-                    sensor: reading.sensor.clone(),
-                    at: reading.at,
-                    clock: decoded.clock,
+    match message {
+        Message::V1(decoded) => {
+            for reading in &decoded.readings {
+                let named = Named { boot: &decoded.boot, seq: reading.seq };
+                let content = sieve.content_of(reading, decoded.clock);
+                if let Err(refusal) = sieve.take(
+                    &mut sifted,
+                    &mut accepted,
+                    &reading.sensor,
+                    reading.at,
+                    named,
                     content,
-                    received_at: envelope.received_at,
-                    trace_id: envelope.trace_id.clone(),
-                    expires_at: known_at.seconds()
-                        + i64::from(retention.reading_days) * DAY_SECONDS,
-                }));
+                ) {
+                    let payload = alone(&decoded, reading);
+                    sieve.refuse(&mut sifted, &refusal, Some(reading.sensor.to_string()), payload);
+                }
             }
-            Err(refusal) => {
-                sifted.puts.push(context.refuse(&refusal, &decoded, reading));
+            for refused in decoded.refused {
+                let refusal = Refusal::from(refused.error);
+                let payload = refused.message.into_bytes();
+                sieve.refuse(&mut sifted, &refusal, Some(refused.sensor), payload);
+            }
+        }
+        Message::Foreign { boot, decoded } => {
+            for sample in decoded.samples {
+                let named = Named { boot: &boot, seq: dialect::number(&sample) };
+                let content = sieve.time(sample.at, Clock::Set).and_then(|()| {
+                    let values = sample.values.iter();
+                    let values = values.map(|one| (&one.quantity, one.unit, one.value));
+                    validate::values(&sample.sensor, values, profile)
+                });
+                if let Err(refusal) = sieve.take(
+                    &mut sifted,
+                    &mut accepted,
+                    &sample.sensor,
+                    sample.at,
+                    named,
+                    content,
+                ) {
+                    let sensor = Some(sample.sensor.to_string());
+                    sieve.refuse(&mut sifted, &refusal, sensor, sample.alone);
+                }
+            }
+            for refused in decoded.refused {
+                let refusal = Refusal::from(refused.error);
+                sieve.refuse(&mut sifted, &refusal, refused.sensor, refused.message);
             }
         }
     }
-    for refused in decoded.refused {
-        let refusal = Refusal::from(refused.error);
-        let payload = refused.message.into_bytes();
-        sifted.puts.push(context.quarantine(&refusal, Some(refused.sensor), payload));
-    }
+    sieve.lay_out(&mut sifted, accepted.readings);
     sifted
 }
 
-/// Topic, client id and payload must name one device: the policy ties certificate and topic
-/// together, and this ties the payload to them.
-fn verify_identity(envelope: &Envelope, device: &DeviceId) -> Result<(), Refusal> {
-    let on_topic = topic::parse(&envelope.topic)
-        .filter(|(_, purpose)| *purpose == topic::Purpose::Readings)
-        .map(|(device, _)| device);
-    if on_topic.as_ref() == Some(device) && envelope.client_id == device.as_str() {
-        return Ok(());
-    }
-    Err(Refusal::Identity {
-        topic: on_topic.map(|device| device.to_string()),
-        client_id: envelope.client_id.clone(),
-        payload: device.to_string(),
-    })
+/// The good readings of a message.
+struct Accepted {
+    common: Arc<Common>,
+    readings: Vec<ReadingItem>,
+    /// Where each stands: two readings of one message under one name are one where they say the
+    /// same; where they do not, the first stays and each other goes to quarantine.
+    named: HashMap<(SensorId, UnixMillis, Seq), usize>,
 }
 
-struct Context<'a> {
+struct Sieve<'a> {
     envelope: &'a Envelope,
-    retention: Retention,
+    origin: usize,
+    rules: &'a Rules,
+    profile: &'a Profile,
 }
 
-impl Context<'_> {
-    fn refuse(&self, refusal: &Refusal, from: &Decoded, reading: &Reading) -> Put {
-        let alone = v1::encode(&from.device, &from.boot, from.clock, std::slice::from_ref(reading));
-        let payload = alone.ok().flatten().expect("a reading that came in a message fits into one");
-        self.quarantine(refusal, Some(reading.sensor.to_string()), payload)
+impl Sieve<'_> {
+    /// Topic, client id and payload must name one device: the policy ties certificate and topic
+    /// together, and this ties the payload to them.
+    fn verify_identity(&self, message: &Message) -> Result<DeviceId, Refusal> {
+        let on_topic = topic::parse(&self.envelope.topic)
+            .filter(|(_, purpose)| *purpose == topic::Purpose::Readings)
+            .map(|(device, _)| device);
+        let in_payload = message.device();
+        match on_topic {
+            Some(device)
+                if self.envelope.client_id == device.as_str()
+                    && in_payload.is_none_or(|payload| payload == device.as_str()) =>
+            {
+                Ok(device)
+            }
+            on_topic => Err(Refusal::Identity {
+                topic: on_topic.map(|device| device.to_string()),
+                client_id: self.envelope.client_id.clone(),
+                payload: in_payload.map(str::to_owned),
+            }),
+        }
     }
 
-    fn quarantine(&self, refusal: &Refusal, sensor: Option<String>, payload: Vec<u8>) -> Put {
+    fn time(&self, at: UnixMillis, clock: Clock) -> Result<(), Refusal> {
+        validate::time(at, clock, self.envelope.received_at, self.rules.retention)
+    }
+
+    fn content_of(&self, reading: &Reading, clock: Clock) -> Result<Content, Refusal> {
+        self.time(reading.at, clock)?;
+        match &reading.outcome {
+            Outcome::Failed(fault) => Ok(Content::Fault(*fault)),
+            Outcome::Measured(values) => {
+                let values = values.as_slice().iter();
+                let values = values.map(|one| (&one.quantity, Some(one.unit), one.value));
+                validate::values(&reading.sensor, values, self.profile)
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        sifted: &mut Sifted,
+        accepted: &mut Accepted,
+        sensor: &SensorId,
+        at: UnixMillis,
+        Named { boot, seq }: Named<'_>,
+        content: Result<Content, Refusal>,
+    ) -> Result<(), Refusal> {
+        let common = &accepted.common;
+        // Of a reading that nobody can place in time, only its arrival is known.
+        let known_at = match common.clock {
+            Clock::Set => at,
+            Clock::Unset => common.received_at,
+        };
+        let days = i64::from(self.rules.retention.reading_days);
+        let item = ReadingItem {
+            key: ReadingKey::new(&common.device, sensor, at, boot, seq),
+            sensor: sensor.clone(),
+            at,
+            seq,
+            content: content?,
+            expires_at: known_at.seconds() + days * DAY_SECONDS,
+            common: common.clone(),
+        };
+        let found = size::of_reading_at_most(&item);
+        if found > size::MAX_ITEM_BYTES {
+            return Err(Refusal::ItemTooLarge { found });
+        }
+        let place = accepted.readings.len();
+        let first = *accepted.named.entry((sensor.clone(), at, seq)).or_insert(place);
+        match accepted.readings.get(first) {
+            None => accepted.readings.push(item),
+            Some(first) if first.content == item.content => sifted.duplicates += 1,
+            Some(_) => return Err(Refusal::Conflict),
+        }
+        Ok(())
+    }
+
+    /// Makes the items of the good readings.
+    fn lay_out(&self, sifted: &mut Sifted, readings: Vec<ReadingItem>) {
+        sifted.accepted = readings.len();
+        for reading in &readings {
+            sifted.faults += usize::from(matches!(reading.content, Content::Fault(_)));
+            if sifted.sensors.last() != Some(&reading.sensor) {
+                sifted.sensors.push(reading.sensor.clone());
+            }
+        }
+        sifted.sensors.sort_unstable();
+        sifted.sensors.dedup();
+        let put = |item| Put { origin: Some(self.origin), item };
+        match self.rules.layout {
+            Layout::Each => sifted.puts.extend(readings.into_iter().map(Item::Reading).map(put)),
+            Layout::Packed => {
+                sifted.puts.extend(pack(readings).into_iter().map(Item::Packed).map(put));
+            }
+        }
+    }
+
+    fn refuse(
+        &self,
+        sifted: &mut Sifted,
+        refusal: &Refusal,
+        sensor: Option<String>,
+        payload: Vec<u8>,
+    ) {
         let Envelope { topic, client_id, principal, received_at, trace_id, .. } = self.envelope;
         let mut hash = Sha256::new();
         for part in [refusal.code().as_bytes(), topic.as_bytes(), client_id.as_bytes(), &payload] {
@@ -118,11 +270,14 @@ impl Context<'_> {
         }
         let hash = hash.finalize();
         let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Put::Quarantine(QuarantineItem {
+        let mut detail = refusal.detail();
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
+        let days = i64::from(self.rules.retention.quarantine_days);
+        let item = QuarantineItem {
             pk: received_at.date(),
             sk: format!("{}#{short}", key::time_prefix(*received_at)),
             reason: refusal.code(),
-            detail: refusal.detail(),
+            detail,
             topic: topic.clone(),
             client_id: client_id.clone(),
             principal: principal.clone(),
@@ -130,10 +285,17 @@ impl Context<'_> {
             sensor,
             received_at: *received_at,
             payload,
-            expires_at: received_at.seconds()
-                + i64::from(self.retention.quarantine_days) * DAY_SECONDS,
-        })
+            expires_at: received_at.seconds() + days * DAY_SECONDS,
+        };
+        sifted.refused.push(item.reason);
+        sifted.puts.push(Put { origin: Some(self.origin), item: Item::Quarantine(item) });
     }
+}
+
+/// A message of version 1 with this reading alone.
+fn alone(from: &v1::Decoded, reading: &Reading) -> Vec<u8> {
+    let alone = v1::encode(&from.device, &from.boot, from.clock, std::slice::from_ref(reading));
+    alone.ok().flatten().expect("a reading that came in a message fits into one")
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod content;
 pub mod fault;
 pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod measurement;
+pub mod packed;
 pub mod quantity;
 pub mod reading;
 pub mod time;
@@ -19,6 +21,7 @@ pub mod unit;
 pub mod wire;
 
 pub use clock::Clock;
+pub use content::Content;
 pub use fault::Fault;
 pub use ids::{BootId, DeviceId, IdError, SensorId, Seq};
 pub use key::ReadingKey;

@@ -1,6 +1,8 @@
 //! What is measured: the quantities with a canonical unit and a plausible range, and own ones.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::ids::IdError;
@@ -10,8 +12,15 @@ use crate::unit::Unit;
 ///
 /// A known name ([`Quantity::known`]) has a canonical unit, in which the table holds it, and a
 /// plausible range. Any other name is the user's own and may be measured in any SenML unit.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Quantity(Arc<str>);
+#[derive(Clone)]
+pub struct Quantity(Name);
+
+/// Found once, when the name is read: a batch asks of each value what is known of its quantity.
+#[derive(Clone)]
+enum Name {
+    Known(&'static Known),
+    Own(Arc<str>),
+}
 
 /// A quantity that Tidings knows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,8 +66,12 @@ static KNOWN: &[Known] = &[
     known("temperature",      "Cel",   -100.0, 1400.0, 2),
     known("humidity",         "%RH",      0.0,  100.0, 2),
     known("dew_point",        "Cel",   -100.0,  100.0, 2),
+    // Saturated air holds 0.6 kg/m3 at 100 °C.
+    known("absolute_humidity", "kg/m3",   0.0,    1.0, 6),
     // From the top of Everest (about 330 hPa) to beyond the record high (1084.8 hPa).
     known("pressure",         "hPa",    250.0, 1200.0, 2),
+    // The lowest was 870 hPa (Typhoon Tip, 1979); a height that is a little wrong adds to it.
+    known("sea_level_pressure", "hPa",  800.0, 1200.0, 2),
     // Direct sunlight is some 100,000 lx.
     known("illuminance",      "lx",       0.0, 300_000.0, 1),
     known("co2",              "ppm",      0.0, 100_000.0, 0),
@@ -77,6 +90,9 @@ static KNOWN: &[Known] = &[
     known("distance",         "m",        0.0, 100_000.0, 3),
     known("frequency",        "Hz",       0.0,    1e12, 3),
     known("flow",             "l/s",      0.0,    1e6, 4),
+    // Where it stands. Six decimals of a degree are 0.1 m.
+    known("latitude",         "lat",    -90.0,   90.0, 6),
+    known("longitude",        "lon",   -180.0,  180.0, 6),
     // Digital inputs.
     known("state",            "/",        0.0,    1.0, 0),
     known("count",            "count",    0.0, MAX_BYTES, 0),
@@ -98,13 +114,19 @@ impl Quantity {
     /// The quantity's name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Name::Known(known) => known.name,
+            Name::Own(name) => name,
+        }
     }
 
     /// What Tidings knows of it, or `None` for a quantity of the user's own.
     #[must_use]
     pub fn known(&self) -> Option<&'static Known> {
-        KNOWN.iter().find(|known| known.name == &*self.0)
+        match &self.0 {
+            Name::Known(known) => Some(known),
+            Name::Own(_) => None,
+        }
     }
 
     /// All known quantities.
@@ -114,15 +136,48 @@ impl Quantity {
     }
 }
 
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Name::Known(one), Name::Known(other)) => std::ptr::eq(*one, *other),
+            (Name::Own(one), Name::Own(other)) => one == other,
+            (Name::Known(_), Name::Own(_)) | (Name::Own(_), Name::Known(_)) => false,
+        }
+    }
+}
+
+impl Eq for Quantity {}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Quantity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 impl TryFrom<&str> for Quantity {
     type Error = IdError;
     fn try_from(name: &str) -> Result<Self, IdError> {
+        if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
+            return Ok(Self(Name::Known(known)));
+        }
         let mut bytes = name.bytes();
         let starts_well = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
         let goes_on_well =
             bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if starts_well && goes_on_well && name.len() <= 64 {
-            Ok(Self(name.into()))
+            Ok(Self(Name::Own(name.into())))
         } else {
             Err(IdError {
                 what: "quantity",
@@ -135,13 +190,13 @@ impl TryFrom<&str> for Quantity {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Quantity({:?})", &*self.0)
+        write!(f, "Quantity({:?})", self.as_str())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod eventually;
+pub mod faults;
 pub mod link;
 mod programs;
 mod rig;

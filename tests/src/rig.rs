@@ -100,6 +100,12 @@ impl Rig {
         std::fs::write(folder.join("agent.toml"), config).expect("a file can be written");
     }
 
+    /// The folder of the local cloud, as `up --data` has it.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("cloud")
+    }
+
     /// Stops the broker while `meanwhile` runs, and starts another at the same address.
     ///
     /// # Panics

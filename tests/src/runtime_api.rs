@@ -3,8 +3,8 @@
 //! process behind it.
 
 use std::process::Stdio;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::program;
+use crate::{eventually, program};
 
 /// What the function answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +37,14 @@ pub struct RuntimeApi {
     server: JoinHandle<()>,
     child: Child,
     log: std::path::PathBuf,
+    started: Instant,
+    shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
+    /// When the function first asked for an event.
+    ready: OnceLock<Instant>,
     events: Mutex<mpsc::Receiver<String>>,
     answers: mpsc::Sender<Answer>,
     timeout: Duration,
@@ -52,9 +57,41 @@ impl RuntimeApi {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(endpoint: &str, timeout: Duration, log: &std::path::Path) -> Self {
+        Self::with(endpoint, timeout, log, &[]).await
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn with(
+        endpoint: &str,
+        timeout: Duration,
+        log: &std::path::Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::of(&program("tidings-ingest"), endpoint, timeout, log, environment).await
+    }
+
+    /// The same with a function of your own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn of(
+        function: &std::path::Path,
+        endpoint: &str,
+        timeout: Duration,
+        log: &std::path::Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (events, inbox) = mpsc::channel(8);
         let (outbox, answers) = mpsc::channel(8);
-        let shared = Arc::new(Shared { events: Mutex::new(inbox), answers: outbox, timeout });
+        let shared = Arc::new(Shared {
+            ready: OnceLock::new(),
+            events: Mutex::new(inbox),
+            answers: outbox,
+            timeout,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let invocation = "/2018-06-01/runtime/invocation";
@@ -62,12 +99,13 @@ impl RuntimeApi {
             .route(&format!("{invocation}/next"), get(next))
             .route(&format!("{invocation}/{{id}}/response"), post(response))
             .route(&format!("{invocation}/{{id}}/error"), post(error))
-            .with_state(shared);
+            .with_state(shared.clone());
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the emulator serves");
         });
         let file = std::fs::File::create(log).expect("a log can be written");
-        let child = Command::new(program("tidings-ingest"))
+        let started = Instant::now();
+        let child = Command::new(function)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "tidings-ingest")
@@ -79,12 +117,13 @@ impl RuntimeApi {
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .env("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(file)
             .kill_on_drop(true)
             .spawn()
             .expect("the function can be started");
-        Self { events, answers, server, child, log: log.to_owned() }
+        Self { events, answers, server, child, log: log.to_owned(), started, shared }
     }
 
     /// Invokes the function and waits for its answer.
@@ -96,6 +135,22 @@ impl RuntimeApi {
         let patience = Duration::from_secs(60);
         let answer = tokio::time::timeout(patience, self.answers.recv()).await;
         answer.expect("the function answers in time").expect("the emulator runs")
+    }
+
+    /// How long the function took from its start to its first request for an event.
+    pub async fn ready_after(&self) -> Duration {
+        let ready =
+            eventually("the function asks for an event", async || self.shared.ready.get().copied());
+        ready.await - self.started
+    }
+
+    /// The function's process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the function runs")
     }
 
     /// The lines that the function has logged.
@@ -120,6 +175,7 @@ impl RuntimeApi {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    shared.ready.get_or_init(Instant::now);
     let Some(event) = shared.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };

@@ -8,8 +8,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tidings_ingest::Ingest;
 use tidings_ingest::store::DynamoStore;
-use tidings_ingest::{HandlerError, Ingest};
 use tokio::net::TcpStream;
 
 use crate::Trouble;
@@ -63,16 +63,14 @@ impl Function {
         match self {
             Self::BuiltIn(ingest) => {
                 let ingest = ingest.clone();
-                let event: Value = serde_json::from_str(event)
-                    .map_err(|error| failure("InvalidRequestContent", &error.to_string()))?;
+                let event = event.to_owned();
                 // In a task of its own: a panic is the function's failure, as on Lambda.
-                let run =
-                    tokio::spawn(
-                        async move { ingest.handle(event, SystemTime::now() + TIMEOUT).await },
-                    );
+                let run = tokio::spawn(async move {
+                    ingest.handle(&event, SystemTime::now() + TIMEOUT).await
+                });
                 match run.await {
-                    Ok(Ok(summary)) => Ok(json!(summary)),
-                    Ok(Err(error)) => Err(of_handler(&error)),
+                    Ok((Ok(answer), _)) => Ok(json!(answer)),
+                    Ok((Err(error), _)) => Err(failure(error.name(), &error.message())),
                     Err(error) => Err(failure("Runtime.Panic", &error.to_string())),
                 }
             }
@@ -84,10 +82,6 @@ impl Function {
             },
         }
     }
-}
-
-fn of_handler(error: &HandlerError) -> Value {
-    failure(error.name(), &error.to_string())
 }
 
 fn failure(kind: &str, message: &str) -> Value {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Value, json};
 use tidings_agent::clock;
 use tidings_ingest::Envelope;
@@ -55,6 +55,48 @@ struct Event {
     id: i64,
     body: String,
     tries: u32,
+}
+
+/// The on-failure records of a queue, for `replay`: beside a running `up`, or without one.
+#[derive(Debug)]
+pub struct Failures(Mutex<Connection>);
+
+impl Failures {
+    /// Opens the records in the queue's file.
+    ///
+    /// # Errors
+    /// When there is no such file, or it cannot be used.
+    pub fn open(file: &Path) -> Result<Self, Trouble> {
+        use rusqlite::OpenFlags;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let database = Connection::open_with_flags(file, flags)?;
+        database.busy_timeout(Duration::from_secs(5))?;
+        Ok(Self(Mutex::new(database)))
+    }
+
+    /// The record after that one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn after(&self, id: i64) -> Result<Option<(i64, String)>, Trouble> {
+        let statement = "SELECT id, record FROM failed WHERE id > ?1 ORDER BY id LIMIT 1";
+        let record = self.0.lock().unwrap_or_else(PoisonError::into_inner).query_row(
+            statement,
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        );
+        Ok(record.optional()?)
+    }
+
+    /// Forgets a record.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remove(&self, id: i64) -> Result<(), Trouble> {
+        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        database.execute("DELETE FROM failed WHERE id = ?1", [id])?;
+        Ok(())
+    }
 }
 
 impl Invoker {

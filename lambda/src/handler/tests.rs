@@ -9,6 +9,8 @@ use crate::store::StoreError;
 struct Memory {
     puts: Mutex<Vec<Put>>,
     refuses: bool,
+    /// What has this in its sort key is never processed.
+    leaves: Option<&'static str>,
 }
 
 impl Store for Memory {
@@ -18,6 +20,14 @@ impl Store for Memory {
             return Err(StoreError::Lasting { code, message: "no such table".to_owned() });
         }
         self.puts.lock().unwrap().extend_from_slice(puts);
+        let is_left = |put: &Put| self.leaves.is_some_and(|text| put.address().2.contains(text));
+        Ok(puts.iter().enumerate().filter(|(_, put)| is_left(put)).map(|(at, _)| at).collect())
+    }
+
+    async fn profiles(
+        &self,
+        _: &[DeviceId],
+    ) -> Result<Vec<(DeviceId, serde_json::Value)>, StoreError> {
         Ok(Vec::new())
     }
 }
@@ -30,15 +40,21 @@ fn event(payload: &str) -> serde_json::Value {
 
 const MESSAGE: &str = r#"{"v":1,"device":"pi-1","boot":"b","t0":1795456115802,"series":[{"sensor":"s","fields":[["temperature","Cel"]],"rows":[[0,1,21.5],[0,1,21.5],[0,2,9999]],"faults":[[0,3,"timeout"]]}]}"#;
 
+async fn handle(ingest: &Ingest<Memory>, event: &serde_json::Value) -> Summary {
+    let (answer, _) = ingest.handle(&event.to_string(), SystemTime::UNIX_EPOCH).await;
+    let Ok(Answer::Message(summary)) = answer else { panic!("{answer:?}") };
+    summary
+}
+
 #[tokio::test]
 async fn the_summary_counts_what_was_written() {
     let ingest = Ingest::new(Memory::default(), Rules::default());
-    let summary = ingest.handle(event(MESSAGE), SystemTime::UNIX_EPOCH).await.unwrap();
+    let summary = handle(&ingest, &event(MESSAGE)).await;
     let expected = Summary { accepted: 2, faults: 1, quarantined: 1, duplicates: 1, retries: 0 };
     assert_eq!(summary, expected);
     // Two readings, one in quarantine, and the sensor that was heard of.
     assert_eq!(ingest.store.puts.lock().unwrap().len(), 4);
-    ingest.handle(event(MESSAGE), SystemTime::UNIX_EPOCH).await.unwrap();
+    handle(&ingest, &event(MESSAGE)).await;
     assert_eq!(ingest.store.puts.lock().unwrap().len(), 7, "the sensor is told of once a minute");
 }
 
@@ -55,13 +71,90 @@ async fn a_deadline_in_the_past_means_unknown_and_one_in_the_future_is_kept() {
 #[tokio::test]
 async fn errors_have_stable_names_and_say_why() {
     let ingest = Ingest::new(Memory { refuses: true, ..Memory::default() }, Rules::default());
-    let error = ingest.handle(event(MESSAGE), SystemTime::UNIX_EPOCH).await.unwrap_err();
-    let diagnostic = Diagnostic::from(error);
+    let fail = async |event: serde_json::Value| {
+        let (answer, report) = ingest.handle(&event.to_string(), SystemTime::UNIX_EPOCH).await;
+        let error = answer.unwrap_err();
+        assert_eq!(report.error, Some((error.name(), error.message())));
+        assert!(HandlerError::NAMES.contains(&error.name()));
+        assert_eq!((report.failed, report.accepted), (1, 0), "nothing is counted twice");
+        Diagnostic::from(error)
+    };
+    let diagnostic = fail(event(MESSAGE)).await;
     assert_eq!(diagnostic.error_type, "WriteIncomplete");
     assert_eq!(
         diagnostic.error_message,
         "4 of 4 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
     );
-    let error = ingest.handle(json!({"Records": []}), SystemTime::UNIX_EPOCH).await.unwrap_err();
-    assert_eq!(Diagnostic::from(error).error_type, "InvalidEvent");
+    let diagnostic = fail(json!({"Records": []})).await;
+    assert_eq!(diagnostic.error_type, "InvalidEvent");
+    let mut large = event("");
+    large["payload"] = json!(Envelope::encode_payload(&vec![b'{'; 200_000]));
+    assert_eq!(fail(large).await.error_type, "PayloadTooLarge");
+}
+
+fn message(device: &str, seq: u64) -> serde_json::Value {
+    let payload = format!(
+        r#"{{"v":1,"device":"{device}","boot":"b","t0":1795456115802,"series":[{{"sensor":"s","fields":[["temperature","Cel"]],"rows":[[0,{seq},21.5]]}}]}}"#
+    );
+    let mut event = event(&payload);
+    event["client_id"] = json!(device);
+    event["topic"] = json!(format!("sensors/{device}/readings"));
+    event["trace_id"] = json!(format!("t-{seq}"));
+    event
+}
+
+fn sqs(bodies: &[serde_json::Value]) -> serde_json::Value {
+    let record = |(number, body): (usize, &serde_json::Value)| {
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        json!({"messageId": format!("m-{number}"), "body": body, "eventSource": "aws:sqs"})
+    };
+    json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_batch_only_what_failed_comes_again() {
+    let store = Memory { leaves: Some("000000000002"), ..Memory::default() };
+    let ingest = Ingest::new(store, Rules::default());
+    let batch =
+        sqs(&[message("pi-1", 1), message("pi-1", 2), json!("no envelope"), message("pi-2", 3)]);
+    let (answer, report) = ingest.handle(&batch.to_string(), SystemTime::UNIX_EPOCH).await;
+    let Ok(Answer::Sqs(response)) = &answer else { panic!("{answer:?}") };
+    let failed: Vec<&str> =
+        response.batch_item_failures.iter().map(|one| one.item_identifier.as_str()).collect();
+    assert_eq!(failed, ["m-1", "m-2"]);
+    assert_eq!(
+        serde_json::to_value(answer.unwrap()).unwrap(),
+        json!({"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-2"}]})
+    );
+    assert_eq!((report.source, report.messages, report.failed), (Source::Sqs, 4, 2));
+    assert_eq!(report.accepted, 2);
+    assert_eq!(report.error.as_ref().unwrap().0, "WriteIncomplete");
+    let named: Vec<_> = report.named.iter().map(|one| one.trace_id.as_deref().unwrap()).collect();
+    assert_eq!(named, ["t-2"]);
+}
+
+#[tokio::test]
+async fn a_message_that_stands_twice_in_a_batch_is_written_once() {
+    let ingest = Ingest::new(Memory::default(), Rules::default());
+    let batch = sqs(&[message("pi-1", 1), message("pi-1", 1), event("garbage"), event("garbage")]);
+    let (answer, report) = ingest.handle(&batch.to_string(), SystemTime::UNIX_EPOCH).await;
+    let Ok(Answer::Sqs(response)) = answer else { panic!("{answer:?}") };
+    assert_eq!(response.batch_item_failures, []);
+    assert_eq!((report.accepted, report.duplicates, report.quarantined()), (1, 1, 1));
+    // A reading, a quarantined message, and the sensor that was heard of.
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_function_says_of_its_own_fails_nothing_and_is_said_again() {
+    let store = Memory { leaves: Some("pi-1#s"), ..Memory::default() };
+    let ingest = Ingest::new(store, Rules::default());
+    for _ in 0..2 {
+        assert_eq!(handle(&ingest, &message("pi-1", 1)).await.accepted, 1);
+    }
+    let puts = ingest.store.puts.lock().unwrap();
+    let (first, second) = puts.split_at(puts.len() / 2);
+    for half in [first, second] {
+        assert!(half.iter().any(|put| matches!(put.item, Item::Seen(_))));
+    }
 }

@@ -1,12 +1,16 @@
 //! The seam to DynamoDB: a trait of ours that speaks our types. [`dynamo`] alone knows the SDK.
 
+mod attributes;
+pub mod body;
 mod dynamo;
+pub mod size;
 
 use std::future::Future;
 
-pub use dynamo::{DynamoSettings, DynamoStore, StaticCredentials, client};
+pub use dynamo::{DynamoSettings, DynamoStore, StaticCredentials, client, plain_json};
+use tidings_schema::DeviceId;
 
-use crate::item::Put;
+use crate::item::{Put, Table};
 
 /// Somewhere to write to.
 pub trait Store: Sync {
@@ -16,7 +20,20 @@ pub trait Store: Sync {
     /// # Errors
     /// When none of them may have been written.
     fn write(&self, puts: &[Put]) -> impl Future<Output = Result<Vec<usize>, StoreError>> + Send;
+
+    /// What the operator says of up to 100 devices, in one call: the item of each of which there
+    /// is one, as plain JSON.
+    ///
+    /// # Errors
+    /// When the table cannot be asked, or does not answer for all of them.
+    fn profiles(
+        &self,
+        devices: &[DeviceId],
+    ) -> impl Future<Output = Result<Vec<(DeviceId, serde_json::Value)>, StoreError>> + Send;
 }
+
+/// Keys in one BatchGetItem ("as many as 100 items", DynamoDB API reference).
+pub const MAX_PROFILES: usize = 100;
 
 /// The tables' names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +44,18 @@ pub struct Tables {
     pub quarantine: String,
     /// Devices and sensors.
     pub devices: String,
+}
+
+impl Tables {
+    /// The name of one of them.
+    #[must_use]
+    pub fn name(&self, table: Table) -> &str {
+        match table {
+            Table::Readings => &self.readings,
+            Table::Quarantine => &self.quarantine,
+            Table::Devices => &self.devices,
+        }
+    }
 }
 
 impl Default for Tables {

@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use tidings_schema::UnixMillis;
+use serde_json::Value as Json;
+use tidings_schema::{DeviceId, UnixMillis};
 
 use super::*;
-use crate::item::QuarantineItem;
+use crate::item::{Item, QuarantineItem};
 
 fn put(number: usize) -> Put {
-    Put::Quarantine(QuarantineItem {
-        pk: "day".to_owned(),
-        sk: format!("{number:06}"),
-        reason: "malformed-message",
-        detail: String::new(),
-        topic: String::new(),
-        client_id: String::new(),
-        principal: None,
-        trace_id: None,
-        sensor: None,
-        received_at: UnixMillis::MIN,
-        payload: vec![u8::try_from(number % 256).unwrap()],
-        expires_at: 0,
-    })
+    Put {
+        origin: Some(0),
+        item: Item::Quarantine(QuarantineItem {
+            pk: "day".to_owned(),
+            sk: format!("{number:06}"),
+            reason: "malformed-message",
+            detail: String::new(),
+            topic: String::new(),
+            client_id: String::new(),
+            principal: None,
+            trace_id: None,
+            sensor: None,
+            received_at: UnixMillis::MIN,
+            payload: vec![u8::try_from(number % 256).unwrap()],
+            expires_at: 0,
+        }),
+    }
 }
 
 /// What the store does to one call.
@@ -34,7 +38,12 @@ enum Answer {
     Leaves(usize),
     Throttles,
     Refuses,
-    Hangs,
+    /// Never answers, and has taken nothing, or all.
+    Hangs {
+        after: bool,
+    },
+    /// Fails, and has taken all.
+    TakesAndFails,
 }
 
 struct Faulty {
@@ -54,7 +63,8 @@ impl Faulty {
             (0..puts.len()).partition(|index| keep(*index));
         for index in kept {
             let (_, _, sk) = puts[index].address();
-            items.insert(sk.to_owned(), puts[index].clone());
+            let before = items.insert(sk.to_owned(), puts[index].clone());
+            assert!(before.is_none_or(|before| before == puts[index]), "other content under {sk}");
         }
         left
     }
@@ -73,8 +83,21 @@ impl Store for Faulty {
             Answer::Refuses => {
                 Err(StoreError::Lasting { code: "Validation".to_owned(), message: String::new() })
             }
-            Answer::Hangs => std::future::pending().await,
+            Answer::Hangs { after } => {
+                if after {
+                    self.take(puts, |_| true);
+                }
+                std::future::pending().await
+            }
+            Answer::TakesAndFails => {
+                self.take(puts, |_| true);
+                Err(StoreError::Passing { code: "500".to_owned(), source: "test".into() })
+            }
         }
+    }
+
+    async fn profiles(&self, _: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {
+        unreachable!("the writer asks nothing")
     }
 }
 
@@ -123,7 +146,8 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         2 => (1..4_usize).prop_map(Answer::Leaves),
         2 => Just(Answer::Throttles),
         1 => Just(Answer::Refuses),
-        1 => Just(Answer::Hangs),
+        1 => any::<bool>().prop_map(|after| Answer::Hangs { after }),
+        1 => Just(Answer::TakesAndFails),
     ]
 }
 
@@ -138,13 +162,16 @@ proptest! {
         let (written, items, elapsed) = run(count, script, budget);
         // Timers have a grain of a millisecond.
         prop_assert!(elapsed <= budget + Duration::from_millis(1), "{elapsed:?} of {budget:?}");
-        let mut all: BTreeMap<String, Put> = items;
-        for put in &written.left {
-            all.insert(put.address().2.to_owned(), put.clone());
-        }
         let expected: BTreeMap<String, Put> =
             (0..count).map(|n| (put(n).address().2.to_owned(), put(n))).collect();
-        prop_assert_eq!(all, expected);
+        // What it says is written is there; what is left may be there, when the answer was lost.
+        let left: BTreeMap<String, Put> =
+            written.left.iter().map(|put| (put.address().2.to_owned(), put.clone())).collect();
+        prop_assert_eq!(left.len(), written.left.len(), "nothing is left twice");
+        for (sk, put) in &expected {
+            prop_assert!(left.get(sk).or(items.get(sk)) == Some(put), "{} is lost", sk);
+        }
+        prop_assert!(items.keys().all(|sk| expected.contains_key(sk)));
         prop_assert_eq!(written.written + written.left.len(), count);
         prop_assert_eq!(written.left.is_empty(), written.written == count);
     }

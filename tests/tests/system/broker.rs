@@ -58,7 +58,7 @@ async fn poison_goes_to_quarantine_and_its_neighbours_to_the_table() {
         Vec::new(),
         message("pi-2", 21.5).into_bytes(),
         message("pi-1", 99_999.0).into_bytes(),
-        b"{\"v\":9}".to_vec(),
+        b"{\"v\":9,\"device\":\"pi-1\",\"boot\":\"b\"}".to_vec(),
         message("pi-1", 21.6).replace("[0,1,", "[0,\"x\",1],[1,2,").into_bytes(),
     ] {
         assert!(publish(&mut link, topic, &payload).await);
@@ -73,10 +73,11 @@ async fn poison_goes_to_quarantine_and_its_neighbours_to_the_table() {
     assert_eq!(stored, [(1, 21.5), (2, 21.6)]);
     let reasons: Vec<(String, usize)> = rig.reasons().await.into_iter().collect();
     let expected = [
+        ("empty-message", 1),
         ("identity-mismatch", 1),
-        ("malformed-message", 2),
         ("malformed-row", 1),
         ("out-of-range", 1),
+        ("unrecognised-payload", 1),
         ("unsupported-version", 1),
     ];
     assert_eq!(reasons, expected.map(|(reason, count)| (reason.to_owned(), count)));
@@ -152,7 +153,7 @@ async fn the_largest_payload_arrives_and_one_byte_more_is_not_even_sent() {
     assert!(matches!(refused, Err(PublishRefused::TooLarge { found: 131_073 })));
     assert!(publish(&mut link, topic, message("pi-1", 21.5).as_bytes()).await, "still connected");
     rig.cloud.invoker.idle().await;
-    assert_eq!(rig.reasons().await["malformed-message"], 1);
+    assert_eq!(rig.reasons().await["unrecognised-payload"], 1);
     link.close().await;
     rig.stop().await;
 }

@@ -11,9 +11,11 @@ mod chaos;
 mod client;
 mod clock;
 mod delivery;
+mod faults;
 mod lambda;
 mod local;
 mod remote;
+mod replay;
 mod up;
 
 /// Sensors that give much in little time.

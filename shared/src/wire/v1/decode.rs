@@ -1,7 +1,9 @@
 //! Bytes to readings.
 
+use std::fmt;
+
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::clock::Clock;
@@ -135,7 +137,7 @@ impl RowError {
     }
 }
 
-/// The version alone, read first so that another version is named as such.
+/// The version alone, so that another version is named as such.
 #[derive(Deserialize)]
 struct Versioned {
     v: u64,
@@ -143,6 +145,7 @@ struct Versioned {
 
 #[derive(Deserialize)]
 struct Message<'a> {
+    v: u64,
     device: String,
     boot: String,
     clock: Option<String>,
@@ -168,11 +171,11 @@ struct SeriesOnWire<'a> {
 /// When nothing in the message can be told; rows that cannot be told alone are in
 /// [`Decoded::refused`].
 pub fn decode(bytes: &[u8]) -> Result<Decoded, MessageError> {
-    let Versioned { v } = serde_json::from_slice(bytes).map_err(MessageError::Malformed)?;
-    if v != super::VERSION {
-        return Err(MessageError::UnsupportedVersion { found: v });
+    let message: Message<'_> =
+        serde_json::from_slice(bytes).map_err(|error| not_ours(bytes, error))?;
+    if message.v != super::VERSION {
+        return Err(MessageError::UnsupportedVersion { found: message.v });
     }
-    let message: Message<'_> = serde_json::from_slice(bytes).map_err(MessageError::Malformed)?;
     let device = DeviceId::try_from(message.device)?;
     let boot = BootId::try_from(message.boot)?;
     let clock = match message.clock {
@@ -211,6 +214,14 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, MessageError> {
     Ok(decoded)
 }
 
+/// Bytes that are no message of this version may be one of another, with another shape.
+fn not_ours(bytes: &[u8], error: serde_json::Error) -> MessageError {
+    match serde_json::from_slice(bytes) {
+        Ok(Versioned { v }) if v != super::VERSION => MessageError::UnsupportedVersion { found: v },
+        Ok(_) | Err(_) => MessageError::Malformed(error),
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Row,
@@ -243,20 +254,17 @@ impl Head {
             expected: format!("{} numbers", fields.len()),
             found: raw.get().chars().take(200).collect(),
         };
-        let row: Vec<Json> = serde_json::from_str(raw.get()).map_err(|_| shape())?;
-        let [offset, seq, values @ ..] = row.as_slice() else {
-            return Err(shape());
-        };
-        let (offset, seq) = offset.as_i64().zip(seq.as_u64()).ok_or_else(shape)?;
+        let Numbers { offset, seq, values } =
+            serde_json::from_str(raw.get()).map_err(|_| shape())?;
         if values.len() != fields.len() {
             return Err(shape());
         }
         let mut measurements = Vec::with_capacity(values.len());
-        for (value, (quantity, unit)) in values.iter().zip(fields) {
+        for (value, (quantity, unit)) in values.into_iter().zip(fields) {
             measurements.push(Measurement {
                 quantity: quantity.clone(),
                 unit: *unit,
-                value: Value::new(value.as_f64().ok_or_else(shape)?)?,
+                value: Value::new(value)?,
             });
         }
         Ok(Reading {
@@ -281,6 +289,39 @@ impl Head {
             seq: Seq::try_from(seq)?,
             outcome: Outcome::Failed(fault),
         })
+    }
+}
+
+/// A row: two whole numbers, and as many others as there are fields.
+struct Numbers {
+    offset: i64,
+    seq: u64,
+    values: Vec<f64>,
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Row;
+        impl<'de> Visitor<'de> for Row {
+            type Value = Numbers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row of numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<Numbers, A::Error> {
+                let too_short = || serde::de::Error::custom("too short");
+                let offset = row.next_element()?.ok_or_else(too_short)?;
+                let seq = row.next_element()?.ok_or_else(too_short)?;
+                // Most rows are of a sensor with a few values.
+                let mut values = Vec::with_capacity(4);
+                while let Some(value) = row.next_element()? {
+                    values.push(value);
+                }
+                Ok(Numbers { offset, seq, values })
+            }
+        }
+        deserializer.deserialize_seq(Row)
     }
 }
 

@@ -1,0 +1,28 @@
+//! How this program reaches AWS, or what stands for it.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::cloud::LOCAL_REGION;
+
+/// The usual configuration (environment, profile, SSO, instance). An emulator on plain HTTP needs
+/// none: it takes any region and credentials.
+pub(crate) async fn config(endpoint: Option<&str>) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new();
+    let plain = endpoint.is_some_and(|url| url.starts_with("http://"));
+    let http = if plain {
+        http.build_http()
+    } else {
+        http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    };
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if plain {
+        let credentials = Credentials::new("local", "local", None, None, "emulator");
+        loader = loader.region(Region::new(LOCAL_REGION)).credentials_provider(credentials);
+    }
+    loader.load().await
+}

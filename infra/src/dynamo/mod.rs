@@ -1,0 +1,290 @@
+//! The operator's side of DynamoDB: the one place here that reads with the SDK.
+
+mod stored;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value as Json;
+use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
+use tidings_ingest::store::{DynamoStore, Tables, plain_json};
+use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
+
+use self::stored::{Gathered, Item, number, refused, text};
+pub use self::stored::{Refused, StoredReading};
+use crate::Trouble;
+use crate::aws;
+use crate::cloud::local_settings;
+
+/// The tables of one account or emulator.
+#[derive(Debug, Clone)]
+pub struct Database {
+    client: Client,
+    tables: Tables,
+}
+
+/// Whether a query goes on.
+enum Flow {
+    Continue,
+    Enough,
+}
+
+/// Which readings of a sensor are wanted, both ends included.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The earliest time.
+    pub from: UnixMillis,
+    /// The latest time.
+    pub to: UnixMillis,
+    /// The most readings.
+    pub limit: usize,
+    /// Whether the newest come first.
+    pub newest_first: bool,
+}
+
+impl Database {
+    /// The tables behind an endpoint, or those of the AWS account that the environment names.
+    pub async fn connect(endpoint: Option<&str>, tables: Tables) -> Self {
+        if let Some(endpoint) = endpoint.filter(|url| url.starts_with("http://")) {
+            return Self::local(endpoint, tables);
+        }
+        Self { client: Client::new(&aws::config(endpoint).await), tables }
+    }
+
+    /// The tables of a local emulator, which takes any credentials.
+    #[must_use]
+    pub fn local(endpoint: &str, tables: Tables) -> Self {
+        Self { client: tidings_ingest::store::client(&local_settings(endpoint)), tables }
+    }
+
+    /// The sensors that the function has heard of, of one device or of all, and when.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn sensors(
+        &self,
+        device: Option<&DeviceId>,
+    ) -> Result<Vec<(DeviceId, SensorId, i64)>, Trouble> {
+        let prefix = device.map_or_else(String::new, |device| format!("{device}#"));
+        let mut start = None;
+        let mut list = Vec::new();
+        loop {
+            let query = self.client.query().table_name(&self.tables.devices);
+            let query = if prefix.is_empty() {
+                query.key_condition_expression("pk = :pk")
+            } else {
+                query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()))
+            };
+            let page = query
+                .expression_attribute_values(":pk", AttributeValue::S(SEEN_PARTITION.to_owned()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?;
+            for item in page.items() {
+                let read = || {
+                    let device = DeviceId::try_from(text(item, "device")?).ok()?;
+                    let sensor = SensorId::try_from(text(item, "sensor")?).ok()?;
+                    Some((device, sensor, number(item, "last_seen")?))
+                };
+                list.extend(read());
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(list);
+            }
+        }
+    }
+
+    /// Readings of one sensor, in either layout, each once.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn readings(
+        &self,
+        device: &DeviceId,
+        sensor: &SensorId,
+        window: Window,
+    ) -> Result<Vec<StoredReading>, Trouble> {
+        let pk = key::partition(device, sensor);
+        let mut gathered = Gathered::new(window);
+        // A pack stands under its first reading, and its last may be within the window.
+        let from = window.from.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
+        let around = Window { from, ..window };
+        self.each_item(&self.tables.readings, &pk, around, |item| gathered.add(item)).await?;
+        Ok(gathered.finish())
+    }
+
+    /// Everything that was quarantined from then until now.
+    ///
+    /// # Errors
+    /// When a query fails.
+    pub async fn quarantined_since(
+        &self,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Result<Vec<Refused>, Trouble> {
+        let window = Window { from, to, limit: usize::MAX, newest_first: false };
+        let mut list = Vec::new();
+        let mut day = from;
+        loop {
+            self.each_item(&self.tables.quarantine, &day.date(), window, |item| {
+                list.push(refused(item));
+                Flow::Continue
+            })
+            .await?;
+            if day.date() == to.date() {
+                return Ok(list);
+            }
+            const DAY_MS: i64 = 86_400_000;
+            day = day.offset(DAY_MS).unwrap_or(to).min(to);
+        }
+    }
+
+    /// What the operator says of a device.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn said(&self, device: &DeviceId) -> Result<Option<Json>, Trouble> {
+        let item = self
+            .client
+            .get_item()
+            .table_name(&self.tables.devices)
+            .set_key(Some(profile_key(device)))
+            .send()
+            .await
+            .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?
+            .item;
+        Ok(item.map(|mut item| {
+            item.retain(|name, _| name != "pk" && name != "sk");
+            plain_json(&AttributeValue::M(item))
+        }))
+    }
+
+    /// Says this of a device, in place of what was said; or nothing.
+    ///
+    /// # Errors
+    /// When it is no object, or the table cannot be written.
+    pub async fn say(&self, device: &DeviceId, said: Option<&Json>) -> Result<(), Trouble> {
+        let table = &self.tables.devices;
+        let wrong = |error: String| Trouble::Query(error);
+        let Some(said) = said else {
+            let delete = self.client.delete_item().table_name(table);
+            let done = delete.set_key(Some(profile_key(device))).send().await;
+            return done.map(drop).map_err(|error| wrong(DisplayErrorContext(error).to_string()));
+        };
+        let Some(AttributeValue::M(mut item)) = attribute(said) else {
+            return Err(Trouble::Usage("expected a JSON object".to_owned()));
+        };
+        item.extend(profile_key(device));
+        let put = self.client.put_item().table_name(table).set_item(Some(item)).send().await;
+        put.map(drop).map_err(|error| wrong(DisplayErrorContext(error).to_string()))
+    }
+
+    /// Marks a quarantined message as replayed, where it still is what it was.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn mark_replayed(&self, refused: &Refused, at: UnixMillis) -> Result<(), Trouble> {
+        let marked = self
+            .client
+            .update_item()
+            .table_name(&self.tables.quarantine)
+            .key("pk", AttributeValue::S(refused.pk.clone()))
+            .key("sk", AttributeValue::S(refused.sk.clone()))
+            .update_expression("SET replayed_at = :at")
+            // What has expired meanwhile must not come back as an item with nothing but a mark.
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":at", AttributeValue::N(at.to_string()))
+            .send()
+            .await;
+        match marked {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(Trouble::Query(DisplayErrorContext(error).to_string())),
+        }
+    }
+
+    /// The names of the tables.
+    #[must_use]
+    pub const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Writes as the function does.
+    #[must_use]
+    pub fn store(&self) -> DynamoStore {
+        DynamoStore::new(self.client.clone(), self.tables.clone())
+    }
+
+    async fn each_item(
+        &self,
+        table: &str,
+        pk: &str,
+        window: Window,
+        mut each: impl FnMut(&Item) -> Flow,
+    ) -> Result<(), Trouble> {
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(
+                    ":from",
+                    AttributeValue::S(key::time_prefix(window.from)),
+                )
+                // `~` sorts after every character of a key, so all of the last millisecond is in.
+                .expression_attribute_values(
+                    ":to",
+                    AttributeValue::S(format!("{}~", key::time_prefix(window.to))),
+                )
+                .scan_index_forward(!window.newest_first)
+                .limit(i32::try_from(window.limit).unwrap_or(i32::MAX).max(1))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?;
+            for item in page.items() {
+                match each(item) {
+                    Flow::Continue => {}
+                    Flow::Enough => return Ok(()),
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn profile_key(device: &DeviceId) -> Item {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    HashMap::from([
+        ("pk".to_owned(), text(PROFILE_PARTITION)),
+        ("sk".to_owned(), text(device.as_str())),
+    ])
+}
+
+/// JSON as attributes; `null` is none.
+fn attribute(json: &Json) -> Option<AttributeValue> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => AttributeValue::Bool(*value),
+        Json::Number(number) => AttributeValue::N(number.to_string()),
+        Json::String(text) => AttributeValue::S(text.clone()),
+        Json::Array(list) => AttributeValue::L(list.iter().filter_map(attribute).collect()),
+        Json::Object(map) => AttributeValue::M(
+            map.iter()
+                .filter_map(|(name, value)| Some((name.clone(), attribute(value)?)))
+                .collect(),
+        ),
+    })
+}

@@ -1,0 +1,34 @@
+//! Which tables a command works on.
+
+use tidings_ingest::store::Tables;
+
+use crate::dynamo::Database;
+
+/// The tables, and where they are.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// Endpoint of another DynamoDB than AWS's, such as the one that `up` prints.
+    #[arg(long)]
+    pub endpoint_url: Option<String>,
+    /// Name of the table of readings.
+    #[arg(long, default_value_t = Tables::default().readings)]
+    readings_table: String,
+    /// Name of the table of what was refused.
+    #[arg(long, default_value_t = Tables::default().quarantine)]
+    quarantine_table: String,
+    /// Name of the table of devices.
+    #[arg(long, default_value_t = Tables::default().devices)]
+    devices_table: String,
+}
+
+impl Target {
+    /// Connects to the tables. Nothing is sent yet.
+    pub async fn connect(&self) -> Database {
+        let tables = Tables {
+            readings: self.readings_table.clone(),
+            quarantine: self.quarantine_table.clone(),
+            devices: self.devices_table.clone(),
+        };
+        Database::connect(self.endpoint_url.as_deref(), tables).await
+    }
+}
