@@ -42,8 +42,8 @@ pub struct Sample {
     /// What it answered: 1 to [`crate::limits::MAX_QUANTITIES`] values, each quantity once.
     pub values: Vec<Sampled>,
     /// A message of the same dialect that holds this sample alone, so that it can be quarantined
-    /// and replayed by itself. It decodes to the same sample (a plain one without a timestamp:
-    /// with the same `now`).
+    /// and replayed by itself. It decodes to the same sample, in the same order of values (a plain
+    /// one without a timestamp: with the same `now`).
     pub alone: Vec<u8>,
 }
 

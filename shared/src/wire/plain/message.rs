@@ -26,6 +26,8 @@ pub(super) struct Message<'a> {
     scopes: Vec<Scope>,
     samples: Samples<Part<'a>>,
     refused: Vec<Refused>,
+    /// Containers within too many others. They are refused once the time of the message is known.
+    too_deep: Vec<Field<'a>>,
     fields: usize,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Message<'a> {
             scopes: vec![scope],
             samples: Samples::new(),
             refused: Vec::new(),
+            too_deep: Vec::new(),
             fields: 0,
         };
         let mut fields = Vec::new();
@@ -103,15 +106,7 @@ impl<'a> Message<'a> {
                     if depth < MAX_CONTAINERS {
                         self.flatten(inner, depth + 1, into)?;
                     } else {
-                        // In as many containers again: alone it is as deep as it was here.
-                        let text = format!(
-                            "{}{}{}",
-                            "{\"data\":".repeat(MAX_CONTAINERS),
-                            field.raw,
-                            "}".repeat(MAX_CONTAINERS)
-                        );
-                        let error = PartError::unsupported(&field.key, EXPECTED, field.raw.get());
-                        self.refuse(0, &field.key, &text, error);
+                        self.too_deep.push(field);
                     }
                 }
                 _ => into.push(field),
@@ -127,6 +122,12 @@ impl<'a> Message<'a> {
 
     /// Takes all fields of the message.
     pub(super) fn take(&mut self, fields: Vec<Field<'a>>) -> Result<(), PlainError> {
+        for field in std::mem::take(&mut self.too_deep) {
+            // In as many containers again: alone it is as deep as it was here.
+            let (open, close) = ("{\"data\":".repeat(MAX_CONTAINERS), "}".repeat(MAX_CONTAINERS));
+            let error = PartError::unsupported(&field.key, EXPECTED, field.raw.get());
+            self.refuse(0, &field.key, &format!("{open}{}{close}", field.raw), error);
+        }
         for field in fields {
             match content(field.raw) {
                 Content::Object(inner) if measured(&inner).is_none() => {
@@ -213,17 +214,21 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A message that holds these fields (scope, key, JSON) alone, as they came.
+/// A message that holds these fields (scope, key, JSON) alone, as they came and in their order.
 fn alone<'b>(scopes: &[Scope], fields: impl Iterator<Item = (usize, &'b str, &'b str)>) -> Vec<u8> {
-    let mut fields: Vec<_> = fields.collect();
-    // Stable: within an object their order stays.
-    fields.sort_by_key(|(scope, ..)| *scope);
+    let fields: Vec<_> = fields.collect();
     let mut text = format!("{{{}", scopes[0].head);
     for group in fields.chunk_by(|(scope, ..), (next, ..)| scope == next) {
         let scope = &scopes[group[0].0];
         if let Some(key) = &scope.key {
             write!(text, "{}:{{{}", json_text(key), scope.head)
                 .expect("writing to a string succeeds");
+            // Alone they would be one value in a unit, and the sensor a quantity: a name that is
+            // passed over keeps them what they were.
+            let is_value = |key: &str| matches!(keys::normal(key).as_str(), "value" | "unit");
+            if scope.head.is_empty() && group.iter().all(|(_, key, _)| is_value(key)) {
+                text.push_str("\"name\":null,");
+            }
         }
         for (_, key, raw) in group {
             write!(text, "{}:{raw},", json_text(key)).expect("writing to a string succeeds");
