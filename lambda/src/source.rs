@@ -121,6 +121,8 @@ fn identified(deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, EnvelopeError>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use serde_json::json;
 
     use super::*;
@@ -184,5 +186,33 @@ mod tests {
         assert!(matches!(error, EnvelopeError::Unidentified));
         let mixed = json!({"Records": [sqs("{}"), {"eventSource": "aws:sns"}]});
         assert!(matches!(read_json(&mixed), Err(EnvelopeError::Source { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 256,
+            rng_seed: RngSeed::Fixed(25),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_damaged_event_is_taken_apart_or_named(
+            which in 0..3_usize,
+            at in any::<prop::sample::Index>(),
+            with in prop::sample::select(vec!["", "{", "}", "[", "\"", "null", "-1", "1e999", "\u{0}", "ä"]),
+        ) {
+            let record = sqs(&envelope().to_string());
+            let events = [envelope(), json!({"Records": [record, record]}),
+                json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1",
+                    "partitionKey": "p", "data": "e30=", "approximateArrivalTimestamp": 1.5}}]})];
+            let mut text = events[which].to_string();
+            let at = text.floor_char_boundary(at.index(text.len()));
+            text.replace_range(at..text.ceil_char_boundary(at + 1), with);
+            match read(&text) {
+                Ok((_, deliveries)) => prop_assert!(!deliveries.is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
     }
 }
