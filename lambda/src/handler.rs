@@ -11,7 +11,7 @@ use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::Instant;
 
 use crate::config::Rules;
-use crate::enrich::Profiles;
+use crate::enrich::{Profile, Profiles};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::item::{Item, Put};
 use crate::metrics::{NamedMessage, Report};
@@ -215,7 +215,8 @@ impl<S: Store> Ingest<S> {
         let profiles = self.profiles.get(&self.store, &devices, until).await;
         report.unenriched = profiles.values().filter(|profile| profile.said.unknown).count();
 
-        let nothing_said = crate::enrich::Profile::default();
+        // Of whom nobody knows who it is, nothing is said; who is not among the answers was not asked.
+        let (nothing_said, not_asked) = (Profile::default(), Profile::unknown());
         let mut batch = Batch::default();
         for (origin, delivery) in deliveries.iter().enumerate() {
             let (envelope, payload) = match &delivery.message {
@@ -231,8 +232,10 @@ impl<S: Store> Ingest<S> {
                 }
             };
             report.bytes += payload.len();
-            let profile = sender(envelope).and_then(|device| profiles.get(&device).cloned());
-            let profile = profile.as_deref().unwrap_or(&nothing_said);
+            let profile = match sender(envelope) {
+                Some(device) => profiles.get(&device).map_or(&not_asked, |profile| profile),
+                None => &nothing_said,
+            };
             let mut sifted = sift(envelope, payload, origin, &self.rules, profile);
             batch.puts.append(&mut sifted.puts);
             let named = NamedMessage {
@@ -252,8 +255,9 @@ impl<S: Store> Ingest<S> {
         // What stands in two messages of one invocation is written with the first.
         for put in plan::dedupe(&mut puts) {
             let Some(origin) = put.origin else { continue };
-            let found = batch.messages.iter_mut().find(|(at, ..)| *at == origin);
-            let Some((_, _, sifted)) = found else { continue };
+            // They stand in the order of their places.
+            let found = batch.messages.binary_search_by_key(&origin, |(at, ..)| *at);
+            let Ok((_, _, sifted)) = found.map(|at| &mut batch.messages[at]) else { continue };
             match put.item {
                 Item::Reading(_) => sifted.repeat(1),
                 Item::Packed(item) => sifted.repeat(item.readings),

@@ -46,6 +46,7 @@
 //!   `m3/s`, `l/s` flow; `%EL` battery; `lat` latitude; `lon` longitude; `count` count; and a `vb` is the
 //!   quantity state. Any other unit means too many things, and the record is refused.
 
+mod base;
 mod cbor;
 mod json;
 mod name;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use super::base::Base;
 use super::record::{Label, Record};
-use super::resolve::Base;
 use crate::measurement::Value;
 use crate::time::UnixMillis;
 use crate::wire::foreign::json_text;
