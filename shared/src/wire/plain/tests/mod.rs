@@ -118,6 +118,9 @@ fn nothing_is_dropped_in_silence() {
         (r#"{"temperature":null}"#, "unsupported-value"),
         (r#"{"temperature":"warm"}"#, "unsupported-value"),
         (r#"{"temperature":[21.5]}"#, "unsupported-value"),
+        // Half of a surrogate pair, which JSON's grammar has and no text can hold.
+        (r#"{"temperature":"\ud8001"}"#, "unsupported-value"),
+        (r#"{"bme280":{"\udddd":1}}"#, "unsupported-value"),
         (r#"{"a":{"b":{"c":1}}}"#, "unsupported-value"),
         (r#"{"9lives":1}"#, "bad-id"),
         (r#"{"temperature":{"value":1,"unit":"degrees"}}"#, "unknown-unit"),
