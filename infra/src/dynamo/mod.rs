@@ -229,6 +229,9 @@ impl Database {
         mut each: impl FnMut(&Item) -> Flow,
     ) -> Result<(), Trouble> {
         let mut start = None;
+        // One more than is wanted says that it is enough: the latest value is one query. What a
+        // window of packs needs beyond comes in whole pages.
+        let mut limit = i32::try_from(window.limit.saturating_add(1)).ok();
         loop {
             let page = self
                 .client
@@ -246,7 +249,7 @@ impl Database {
                     AttributeValue::S(format!("{}~", key::time_prefix(window.to))),
                 )
                 .scan_index_forward(!window.newest_first)
-                .limit(i32::try_from(window.limit).unwrap_or(i32::MAX).max(1))
+                .set_limit(limit.take())
                 .set_exclusive_start_key(start)
                 .send()
                 .await
