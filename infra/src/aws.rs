@@ -7,7 +7,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use crate::cloud::LOCAL_REGION;
 
 /// The usual configuration (environment, profile, SSO, instance). An emulator on plain HTTP needs
-/// none: it takes any region and credentials.
+/// none of it: where the environment names no region and no key, it is given some.
 pub(crate) async fn config(endpoint: Option<&str>) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new();
     let plain = endpoint.is_some_and(|url| url.starts_with("http://"));
@@ -20,9 +20,15 @@ pub(crate) async fn config(endpoint: Option<&str>) -> SdkConfig {
     if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    if plain {
-        let credentials = Credentials::new("local", "local", None, None, "emulator");
-        loader = loader.region(Region::new(LOCAL_REGION)).credentials_provider(credentials);
+    let said = |name| std::env::var_os(name).is_some();
+    if plain && !said("AWS_PROFILE") {
+        if !said("AWS_REGION") && !said("AWS_DEFAULT_REGION") {
+            loader = loader.region(Region::new(LOCAL_REGION));
+        }
+        if !said("AWS_ACCESS_KEY_ID") {
+            let credentials = Credentials::new("local", "local", None, None, "emulator");
+            loader = loader.credentials_provider(credentials);
+        }
     }
     loader.load().await
 }

@@ -7,13 +7,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tidings_agent::terminal;
 
+use crate::cost::CostArguments;
+use crate::deploy::{DeployArguments, TeardownArguments};
 use crate::device::DeviceArguments;
+use crate::doctor::DoctorArguments;
 use crate::event::EventArguments;
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
 use crate::up::UpArguments;
-use crate::{Trouble, device, event, provision, query, replay, up};
+use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -27,8 +30,8 @@ struct Arguments {
 enum Command {
     /// Run the whole pipeline on this machine, with no account.
     Up(UpArguments),
-    /// Make key, certificate and configuration for a device of a local `up`.
-    Provision(ProvisionArguments),
+    /// Make thing, key, certificate and configuration for a device or a fleet; replace or revoke.
+    Provision(Box<ProvisionArguments>),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
     /// Show or set what you say of a device: site, labels, calibration, ranges.
@@ -37,6 +40,14 @@ enum Command {
     Replay(Box<ReplayArguments>),
     /// Make the function's event out of a payload, or show what is in one.
     Event(EventArguments),
+    /// What a fleet costs a month on AWS, line by line, beside the tutorial's way.
+    Cost(CostArguments),
+    /// Deploy both stacks and the function to AWS, by plain commands that are printed.
+    Deploy(DeployArguments),
+    /// Take everything away from AWS again, after saying what will be lost.
+    Teardown(TeardownArguments),
+    /// Read the AWS account: what is wrong with the deployment, and how to mend it.
+    Doctor(DoctorArguments),
     /// Be an agent (what `up` starts as a process of its own).
     #[command(hide = true)]
     Agent {
@@ -81,7 +92,17 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
     match command {
         Command::Up(arguments) => up::up(arguments).await,
         Command::Provision(arguments) => {
-            provision::provision(&arguments, &mut std::io::stdout().lock())
+            provision::provision(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Cost(arguments) => cost::cost(arguments, &mut std::io::stdout().lock()).await,
+        Command::Deploy(arguments) => {
+            deploy::deploy(arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Teardown(arguments) => {
+            deploy::teardown(arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Doctor(arguments) => {
+            doctor::doctor(arguments, &mut std::io::stdout().lock()).await
         }
         Command::Device(arguments) => {
             device::device(arguments, &mut std::io::stdout().lock()).await

@@ -1,9 +1,13 @@
 //! The operator's program: the whole pipeline on one machine, provisioning, and the data.
 
+pub mod account;
 mod aws;
 pub mod cli;
 pub mod cloud;
+pub mod cost;
+pub mod deploy;
 pub mod device;
+pub mod doctor;
 pub mod dynamo;
 pub mod event;
 pub mod provision;

@@ -62,7 +62,7 @@ pub async fn query(arguments: QueryArguments, out: &mut impl Write) -> Result<()
         Some(sensor) => vec![sensor],
         None => {
             let known = database.sensors(Some(&device)).await?;
-            known.into_iter().map(|(_, sensor, _)| sensor).collect()
+            known.into_iter().map(|heard| heard.sensor).collect()
         }
     };
     let mut readings = Vec::new();

@@ -24,11 +24,16 @@ pub struct Target {
 impl Target {
     /// Connects to the tables. Nothing is sent yet.
     pub async fn connect(&self) -> Database {
-        let tables = Tables {
+        Database::connect(self.endpoint_url.as_deref(), self.tables()).await
+    }
+
+    /// The tables' names.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        Tables {
             readings: self.readings_table.clone(),
             quarantine: self.quarantine_table.clone(),
             devices: self.devices_table.clone(),
-        };
-        Database::connect(self.endpoint_url.as_deref(), tables).await
+        }
     }
 }

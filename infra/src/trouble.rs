@@ -55,6 +55,41 @@ pub enum Trouble {
     /// A query failed.
     #[error("the query failed: {0}")]
     Query(String),
+    /// A device cannot be provisioned as things are.
+    #[error("{0}")]
+    Provision(String),
+    /// Some devices of a fleet could not be provisioned.
+    #[error(
+        "{failed} of {total} devices could not be provisioned: mend what is said of each and repeat it; what is done stays"
+    )]
+    Fleet {
+        /// Devices that are not provisioned.
+        failed: usize,
+        /// All devices of the list.
+        total: usize,
+    },
+    /// The deployment is not what it should be.
+    #[error("{wrong} things are wrong")]
+    Unsound {
+        /// How many.
+        wrong: usize,
+    },
+    /// A command of another program failed.
+    #[error("{line}: {said}")]
+    Command {
+        /// The command.
+        line: String,
+        /// Its status, or why it could not be started.
+        said: String,
+    },
+    /// The account refused something, or cannot be reached.
+    #[error("{action}: {said}")]
+    Account {
+        /// What was asked for.
+        action: String,
+        /// What AWS says.
+        said: String,
+    },
     /// A queue of SQS cannot be used.
     #[error("the queue {url} cannot be used: {error}")]
     SqsQueue {
@@ -119,6 +154,11 @@ impl Trouble {
             | Self::DynamoDb(_)
             | Self::Table { .. }
             | Self::Query(_)
+            | Self::Account { .. }
+            | Self::Provision(_)
+            | Self::Command { .. }
+            | Self::Unsound { .. }
+            | Self::Fleet { .. }
             | Self::SqsQueue { .. }
             | Self::Replay
             | Self::Database(_)

@@ -17,7 +17,7 @@ use crate::item::{Item, Put};
 use crate::metrics::{NamedMessage, Report};
 use crate::plan;
 use crate::refusal::causes;
-use crate::seen::Seen;
+use crate::seen::{Heard, Seen};
 use crate::sift::{Sifted, sender, sift};
 use crate::source::{self, Delivery, Source};
 use crate::store::{Store, StoreError};
@@ -243,6 +243,7 @@ impl<S: Store> Ingest<S> {
                 trace_id: envelope.trace_id.clone(),
                 reason: sifted.refused.first().copied(),
                 received_at: envelope.received_at,
+                principal: envelope.principal.clone(),
             };
             batch.messages.push((origin, named, sifted));
         }
@@ -273,9 +274,8 @@ impl<S: Store> Ingest<S> {
             let device = DeviceId::try_from(named.client_id.as_str()).ok();
             let sensors = device.map(|device| (device, &sifted.sensors)).into_iter();
             sensors.flat_map(move |(device, sensors)| {
-                sensors
-                    .iter()
-                    .map(move |sensor| (device.clone(), sensor.clone(), named.received_at))
+                let heard = Heard { at: named.received_at, principal: named.principal.as_deref() };
+                sensors.iter().map(move |sensor| (device.clone(), sensor.clone(), heard))
             })
         });
         let news = self.seen.news(heard, now);

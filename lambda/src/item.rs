@@ -47,6 +47,9 @@ pub struct SeenItem {
     pub sensor: SensorId,
     /// When the rule saw its last message.
     pub last_seen: UnixMillis,
+    /// The certificate that the device used for it, as `principal()` gives it: by this `tidings
+    /// provision --rotate` knows that a new one has connected.
+    pub principal: Option<String>,
 }
 
 /// What all readings of one message have in common.

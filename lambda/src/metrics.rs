@@ -69,6 +69,8 @@ pub struct NamedMessage {
     pub reason: Option<&'static str>,
     /// When the rule saw it.
     pub received_at: UnixMillis,
+    /// The certificate that it came with; not in the line.
+    pub principal: Option<String>,
 }
 
 impl Report {
@@ -212,6 +214,7 @@ mod tests {
             trace_id: Some("t-1".to_owned()),
             reason: Some("out-of-range"),
             received_at: UnixMillis::MIN,
+            principal: None,
         }
     }
 

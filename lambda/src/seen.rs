@@ -16,29 +16,39 @@ const INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<HashMap<(DeviceId, SensorId), Instant>>);
 
+/// A message of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Heard<'a> {
+    /// When the rule saw it.
+    pub(crate) at: UnixMillis,
+    /// The certificate that it came with.
+    pub(crate) principal: Option<&'a str>,
+}
+
 impl Seen {
     /// Of these sensors, those of which the table is to be told again.
-    pub(crate) fn news(
+    pub(crate) fn news<'a>(
         &self,
-        heard: impl IntoIterator<Item = (DeviceId, SensorId, UnixMillis)>,
+        heard: impl IntoIterator<Item = (DeviceId, SensorId, Heard<'a>)>,
         now: Instant,
     ) -> Vec<Put> {
         let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news: HashMap<(DeviceId, SensorId), UnixMillis> = HashMap::new();
-        for (device, sensor, received_at) in heard {
+        let mut news: HashMap<(DeviceId, SensorId), Heard<'a>> = HashMap::new();
+        for (device, sensor, heard) in heard {
             let name = (device, sensor);
             if told.get(&name).is_none_or(|then| now.duration_since(*then) >= INTERVAL) {
-                let last = news.entry(name).or_insert(received_at);
-                *last = received_at.max(*last);
+                let last = news.entry(name).or_insert(heard);
+                *last = heard.max(*last);
             }
         }
-        let put = |((device, sensor), last_seen)| Put {
+        let put = |((device, sensor), last): (_, Heard<'_>)| Put {
             origin: None,
             item: Item::Seen(SeenItem {
                 sk: key::partition(&device, &sensor),
                 device,
                 sensor,
-                last_seen,
+                last_seen: last.at,
+                principal: last.principal.map(str::to_owned),
             }),
         };
         news.into_iter().map(put).collect()

@@ -1,7 +1,7 @@
 //! The function as it is deployed: how fast it starts, what it holds, what an invocation costs.
 //!
 //! `cargo bench -p tidings-tests --bench function [-- PROGRAM]` builds `tidings-ingest` in the profile
-//! `lambda` (or takes the program named), starts it again and again behind a Runtime API, and then
+//! `dist` (or takes the program named), starts it again and again behind a Runtime API, and then
 //! invokes it a thousand times against a DynamoDB that stores nothing. Time, CPU and memory are what
 //! the kernel says of that process alone.
 
@@ -77,7 +77,7 @@ async fn main() {
 fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--profile", "lambda", "-p", "tidings-ingest", "--locked", "--quiet"];
+    let arguments = ["build", "--profile", "dist", "-p", "tidings-ingest", "--locked", "--quiet"];
     let status = Command::new(cargo).args(arguments).current_dir(&root).status();
     assert!(status.expect("cargo can be run").success(), "the function does not build");
     let target =

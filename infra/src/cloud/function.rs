@@ -1,17 +1,19 @@
 //! What the invoker invokes: the function built in, or one behind the Invoke API.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tidings_agent::clock;
 use tidings_ingest::Ingest;
 use tidings_ingest::store::DynamoStore;
 use tokio::net::TcpStream;
 
+use super::measured::Measured;
 use crate::Trouble;
 
 /// The timeout that the templates give the function.
@@ -21,19 +23,19 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub enum Function {
     /// In this process.
-    BuiltIn(Arc<Ingest<DynamoStore>>),
+    BuiltIn(Arc<Ingest<DynamoStore>>, Measured),
     /// Behind `POST /2015-03-31/functions/…/invocations`, as `cargo lambda watch` serves it.
     Url(Uri),
 }
 
 /// The name under which the function is deployed.
-pub const NAME: &str = "tidings-ingest";
+pub const NAME: &str = crate::account::names::FUNCTION;
 
 impl Function {
-    /// The function in this process.
+    /// The function in this process, and where it is told what it took.
     #[must_use]
-    pub fn built_in(ingest: Ingest<DynamoStore>) -> Self {
-        Self::BuiltIn(Arc::new(ingest))
+    pub fn built_in(ingest: Ingest<DynamoStore>, measured: Measured) -> Self {
+        Self::BuiltIn(Arc::new(ingest), measured)
     }
 
     /// A function behind a URL: that of `cargo lambda watch`, with or without the path.
@@ -61,16 +63,19 @@ impl Function {
     /// When the function fails, or cannot be reached.
     pub async fn invoke(&self, event: &str) -> Result<Value, Value> {
         match self {
-            Self::BuiltIn(ingest) => {
-                let ingest = ingest.clone();
+            Self::BuiltIn(ingest, measured) => {
+                let (ingest, measured) = (ingest.clone(), measured.clone());
                 let event = event.to_owned();
                 // In a task of its own: a panic is the function's failure, as on Lambda.
                 let run = tokio::spawn(async move {
-                    ingest.handle(&event, SystemTime::now() + TIMEOUT).await
+                    let begun = Instant::now();
+                    let (answer, report) = ingest.handle(&event, SystemTime::now() + TIMEOUT).await;
+                    measured.add(&report, report.line(clock::now()).len(), begun.elapsed());
+                    answer
                 });
                 match run.await {
-                    Ok((Ok(answer), _)) => Ok(json!(answer)),
-                    Ok((Err(error), _)) => Err(failure(error.name(), &error.message())),
+                    Ok(Ok(answer)) => Ok(json!(answer)),
+                    Ok(Err(error)) => Err(failure(error.name(), &error.message())),
                     Err(error) => Err(failure("Runtime.Panic", &error.to_string())),
                 }
             }

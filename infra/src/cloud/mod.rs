@@ -9,6 +9,7 @@ pub mod broker;
 pub mod dynamodb;
 pub mod function;
 pub mod invoker;
+pub mod measured;
 pub mod pki;
 pub mod rule;
 
@@ -25,6 +26,7 @@ use self::broker::{Broker, Taken};
 use self::dynamodb::DynamoDb;
 use self::function::Function;
 use self::invoker::{Invoker, RetryDelays};
+use self::measured::Measured;
 use self::pki::Pki;
 use self::rule::IngestRule;
 use crate::Trouble;
@@ -55,6 +57,8 @@ pub struct Cloud {
     pub invoker: Arc<Invoker>,
     /// The tables.
     pub dynamodb: DynamoDb,
+    /// What the built-in function has taken so far.
+    pub measured: Measured,
     invoking: tokio::task::JoinHandle<()>,
 }
 
@@ -97,11 +101,12 @@ impl Cloud {
         let tables = Tables::default();
         crate::tables::create(&tidings_ingest::store::client(&settings), &tables).await?;
 
+        let measured = Measured::default();
         let function = match &options.invoke_url {
             Some(url) => Function::at_url(url)?,
             None => {
                 let store = DynamoStore::connect(&settings, tables);
-                Function::built_in(Ingest::new(store, Rules::default()))
+                Function::built_in(Ingest::new(store, Rules::default()), measured.clone())
             }
         };
         let invoker = Arc::new(Invoker::open(
@@ -114,7 +119,7 @@ impl Cloud {
         let listener = listen("MQTT", options.mqtt_port).await?;
         let taken: Arc<dyn Taken> = Arc::new(rule);
         let broker = Broker::start(listener, &pki, taken)?;
-        Ok(Self { pki, broker, invoker, dynamodb, invoking })
+        Ok(Self { pki, broker, invoker, dynamodb, measured, invoking })
     }
 
     /// Stops: no more messages, then every event to its end, then the tables.

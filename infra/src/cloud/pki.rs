@@ -171,6 +171,34 @@ impl Pki {
     }
 }
 
+/// A new key in PEM: ECDSA on P-256, which AWS IoT Core takes and a Pi signs with in a millisecond.
+///
+/// # Errors
+/// When the machine has no random numbers to give.
+pub(crate) fn key() -> Result<String, Trouble> {
+    Ok(KeyPair::generate()?.serialize_pem())
+}
+
+/// The request for a certificate for a key, in PEM.
+///
+/// # Errors
+/// When the key is none.
+pub(crate) fn request(key_pem: &str, thing: &DeviceId) -> Result<String, Trouble> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name.push(DnType::CommonName, thing.as_str());
+    Ok(params.serialize_request(&KeyPair::from_pem(key_pem)?)?.pem()?)
+}
+
+/// SHA-256 of a certificate's DER in hex: what `principal()` gives in a rule, and its id at AWS.
+///
+/// # Errors
+/// When the text is no certificate in PEM.
+pub(crate) fn certificate_fingerprint(path: &Path) -> Result<String, Trouble> {
+    let der = CertificateDer::from_pem_file(path)
+        .map_err(|source| Trouble::Pem { path: path.to_owned(), source })?;
+    Ok(fingerprint(&der))
+}
+
 fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,7 +5,7 @@ mod stored;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value as Json;
 use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
@@ -15,14 +15,29 @@ use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
 use self::stored::{Gathered, Item, number, refused, text};
 pub use self::stored::{Refused, StoredReading};
 use crate::Trouble;
+use crate::account::aws_says;
 use crate::aws;
 use crate::cloud::local_settings;
+use crate::tables::{self, TableState};
 
 /// The tables of one account or emulator.
 #[derive(Debug, Clone)]
 pub struct Database {
     client: Client,
     tables: Tables,
+}
+
+/// A sensor that the function has heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The device.
+    pub device: DeviceId,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// When the rule saw its last message, to the minute.
+    pub last_seen: UnixMillis,
+    /// The certificate that the message came with.
+    pub principal: Option<String>,
 }
 
 /// Whether a query goes on.
@@ -47,9 +62,6 @@ pub struct Window {
 impl Database {
     /// The tables behind an endpoint, or those of the AWS account that the environment names.
     pub async fn connect(endpoint: Option<&str>, tables: Tables) -> Self {
-        if let Some(endpoint) = endpoint.filter(|url| url.starts_with("http://")) {
-            return Self::local(endpoint, tables);
-        }
         Self { client: Client::new(&aws::config(endpoint).await), tables }
     }
 
@@ -59,14 +71,16 @@ impl Database {
         Self { client: tidings_ingest::store::client(&local_settings(endpoint)), tables }
     }
 
+    /// The state of one of the tables, if it is there.
+    pub(crate) async fn table_state(&self, name: &str) -> Result<Option<TableState>, Trouble> {
+        tables::state(&self.client, name).await
+    }
+
     /// The sensors that the function has heard of, of one device or of all, and when.
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn sensors(
-        &self,
-        device: Option<&DeviceId>,
-    ) -> Result<Vec<(DeviceId, SensorId, i64)>, Trouble> {
+    pub async fn sensors(&self, device: Option<&DeviceId>) -> Result<Vec<Heard>, Trouble> {
         let prefix = device.map_or_else(String::new, |device| format!("{device}#"));
         let mut start = None;
         let mut list = Vec::new();
@@ -84,12 +98,15 @@ impl Database {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?;
+                .map_err(|error| Trouble::Query(aws_says(&error)))?;
             for item in page.items() {
                 let read = || {
-                    let device = DeviceId::try_from(text(item, "device")?).ok()?;
-                    let sensor = SensorId::try_from(text(item, "sensor")?).ok()?;
-                    Some((device, sensor, number(item, "last_seen")?))
+                    Some(Heard {
+                        device: DeviceId::try_from(text(item, "device")?).ok()?,
+                        sensor: SensorId::try_from(text(item, "sensor")?).ok()?,
+                        last_seen: UnixMillis::new(number(item, "last_seen")?).ok()?,
+                        principal: text(item, "principal").map(str::to_owned),
+                    })
                 };
                 list.extend(read());
             }
@@ -157,7 +174,7 @@ impl Database {
             .set_key(Some(profile_key(device)))
             .send()
             .await
-            .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?
+            .map_err(|error| Trouble::Query(aws_says(&error)))?
             .item;
         Ok(item.map(|mut item| {
             item.retain(|name, _| name != "pk" && name != "sk");
@@ -175,14 +192,14 @@ impl Database {
         let Some(said) = said else {
             let delete = self.client.delete_item().table_name(table);
             let done = delete.set_key(Some(profile_key(device))).send().await;
-            return done.map(drop).map_err(|error| wrong(DisplayErrorContext(error).to_string()));
+            return done.map(drop).map_err(|error| wrong(aws_says(&error)));
         };
         let Some(AttributeValue::M(mut item)) = attribute(said) else {
             return Err(Trouble::Usage("expected a JSON object".to_owned()));
         };
         item.extend(profile_key(device));
         let put = self.client.put_item().table_name(table).set_item(Some(item)).send().await;
-        put.map(drop).map_err(|error| wrong(DisplayErrorContext(error).to_string()))
+        put.map(drop).map_err(|error| wrong(aws_says(&error)))
     }
 
     /// Marks a quarantined message as replayed, where it still is what it was.
@@ -205,7 +222,7 @@ impl Database {
         match marked {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-            Err(error) => Err(Trouble::Query(DisplayErrorContext(error).to_string())),
+            Err(error) => Err(Trouble::Query(aws_says(&error))),
         }
     }
 
@@ -253,7 +270,7 @@ impl Database {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| Trouble::Query(DisplayErrorContext(error).to_string()))?;
+                .map_err(|error| Trouble::Query(aws_says(&error)))?;
             for item in page.items() {
                 match each(item) {
                     Flow::Continue => {}

@@ -6,7 +6,6 @@
 mod origin;
 mod record;
 mod rename;
-mod sqs;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -24,8 +23,8 @@ use tokio::time::MissedTickBehavior;
 use self::origin::{Lines, Origin};
 use self::record::Message;
 use self::rename::{Rename, Renames};
-use self::sqs::Queue;
 use crate::Trouble;
+use crate::account::queues::Queue;
 use crate::cloud::invoker::Failures;
 use crate::query::{parse_time, time};
 use crate::target::Target;

@@ -9,8 +9,8 @@ use tidings_ingest::Envelope;
 use tidings_schema::UnixMillis;
 
 use super::record::{self, Message};
-use super::sqs::Queue;
 use crate::Trouble;
+use crate::account::queues::{Queue, Received};
 use crate::cloud::invoker::Failures;
 use crate::dynamo::{Database, Refused};
 
@@ -41,7 +41,7 @@ pub(super) enum Origin {
     /// What the local `up` keeps of events that failed.
     Local { failures: Failures, last: i64 },
     /// A queue of SQS.
-    Queue { queue: Queue, received: VecDeque<super::sqs::Received> },
+    Queue { queue: Queue, received: VecDeque<Received> },
 }
 
 impl Origin {

@@ -24,7 +24,7 @@ use self::view::{Snapshot, View};
 use crate::Trouble;
 use crate::cloud::invoker::RetryDelays;
 use crate::cloud::{Cloud, CloudOptions, listen};
-use crate::dynamo::{Database, StoredReading, Window};
+use crate::dynamo::{Database, Heard, StoredReading, Window};
 
 pub(crate) use self::agent::{CONFIG, connection_config};
 
@@ -102,7 +102,8 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
     })?;
     let database = Database::local(&cloud.dynamodb.endpoint, Tables::default());
     let teller = Teller::new();
-    let page = Page::start(page_listener, database.clone(), teller.clone());
+    let measured = cloud.measured.clone();
+    let page = Page::start(page_listener, database.clone(), teller.clone(), measured);
 
     let device =
         DeviceId::try_from(DEVICE).map_err(|error| Trouble::Internal(error.to_string()))?;
@@ -264,7 +265,7 @@ impl Watching<'_> {
 
     async fn look(&mut self, running: &Running) -> Result<(), Trouble> {
         let mut news: Vec<StoredReading> = Vec::new();
-        for (device, sensor, _) in self.database.sensors(None).await? {
+        for Heard { device, sensor, .. } in self.database.sensors(None).await? {
             let after = self.latest.get(&(device.clone(), sensor.clone()));
             let window = match after.and_then(|latest| latest.at.offset(1).ok()) {
                 Some(from) => {

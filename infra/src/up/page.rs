@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::Trouble;
+use crate::cloud::measured::Measured;
 use crate::dynamo::{Database, StoredReading, Window};
 
 /// Scripts, styles and data from here and from nowhere else. The chart library sets its sizes by
@@ -72,7 +73,12 @@ pub(super) struct Page {
 
 impl Page {
     /// Serves on a listener.
-    pub(super) fn start(listener: TcpListener, database: Database, teller: Teller) -> Self {
+    pub(super) fn start(
+        listener: TcpListener,
+        database: Database,
+        teller: Teller,
+        measured: Measured,
+    ) -> Self {
         let router = Router::new()
             .route(
                 "/",
@@ -99,6 +105,7 @@ impl Page {
             .route("/api/series", get(series))
             .route("/api/latest", get(latest_now))
             .route("/api/live", get(live))
+            .route("/api/measured", get(move || async move { axum::Json(measured.totals()) }))
             .with_state(Shared { database, teller });
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {

@@ -115,6 +115,7 @@ fn seen(item: &SeenItem, sink: &mut impl Sink) {
     sink.text("device", item.device.as_str());
     sink.text("sensor", item.sensor.as_str());
     sink.number("last_seen", item.last_seen);
+    optional("principal", item.principal.as_deref(), sink);
 }
 
 fn optional(name: &str, value: Option<&str>, sink: &mut impl Sink) {

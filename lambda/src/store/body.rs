@@ -165,6 +165,7 @@ mod tests {
                     device: DeviceId::try_from("pi-1").unwrap(),
                     sensor: "s".try_into().unwrap(),
                     last_seen: UnixMillis::new(7).unwrap(),
+                    principal: Some("ab12".to_owned()),
                 }),
             },
             reading(values(), Clock::Set, said),
@@ -215,7 +216,8 @@ mod tests {
             ],
             "devices": [
                 put(json!({"pk": {"S": "seen"}, "sk": {"S": "pi-1#s"}, "device": {"S": "pi-1"},
-                    "sensor": {"S": "s"}, "last_seen": {"N": "7"}})),
+                    "sensor": {"S": "s"}, "last_seen": {"N": "7"},
+                    "principal": {"S": "ab12"}})),
             ],
         }});
         assert_eq!(body, expected);

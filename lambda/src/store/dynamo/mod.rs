@@ -77,7 +77,6 @@ pub fn client(settings: &DynamoSettings) -> Client {
         // Calls are short and have a time limit of their own.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .endpoint_resolver(OneEndpoint::default())
-        .interceptor(OwnBody)
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
@@ -102,10 +101,12 @@ impl DynamoStore {
         Self::new(client(settings), tables)
     }
 
-    /// With a client that is there already.
+    /// With the connections, credentials and settings of a client that is there already. What
+    /// puts our bodies into its calls is added here, so that there is no store without it.
     #[must_use]
-    pub const fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables }
+    pub fn new(client: Client, tables: Tables) -> Self {
+        let config = client.config().to_builder().interceptor(OwnBody).build();
+        Self { client: Client::from_conf(config), tables }
     }
 }
 

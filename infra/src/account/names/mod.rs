@@ -1,0 +1,66 @@
+//! The names that templates, function and commands share; a test compares them with the templates.
+
+/// The function.
+pub const FUNCTION: &str = "tidings-ingest";
+/// The alias that the rule invokes, so that a version can be taken back without touching the rule.
+pub const ALIAS: &str = "live";
+/// The first stack.
+pub const BASE_STACK: &str = "tidings-base";
+/// The second stack.
+pub const WIRE_STACK: &str = "tidings-wire";
+/// Where Lambda puts events that it gives up.
+pub const FAILED_QUEUE: &str = "tidings-failed";
+/// Where the rule puts messages that it could not hand over.
+pub const RULE_ERRORS_QUEUE: &str = "tidings-rule-errors";
+/// Between rule and function, where the path goes over SQS.
+pub const EVENTS_QUEUE: &str = "tidings-events";
+/// The policy of the devices' certificates.
+pub const DEVICE_POLICY: &str = "tidings-device";
+/// The inline policy of the function's role.
+pub const FUNCTION_POLICY: &str = "ingest";
+/// What all alarms begin with.
+pub const ALARM_PREFIX: &str = "tidings-";
+/// Version of the rule's SQL.
+pub const SQL_VERSION: &str = "2016-03-23";
+/// The function's log group.
+pub const LOG_GROUP: &str = "/aws/lambda/tidings-ingest";
+
+/// The alarms of the stack `tidings-wire`.
+pub const ALARMS: [&str; 12] = [
+    "tidings-events-dropped",
+    "tidings-destination-failures",
+    "tidings-rule-not-found",
+    "tidings-rule-throttled",
+    "tidings-rule-failures",
+    "tidings-rule-errors",
+    "tidings-failed-events",
+    "tidings-function-errors",
+    "tidings-function-throttles",
+    "tidings-ingest-lag",
+    "tidings-quarantine-rate",
+    "tidings-silence",
+];
+
+/// Whether two URLs are of one queue: what counts is account and name, for SQS has several hosts.
+#[must_use]
+pub fn is_same_queue(one: &str, other: &str) -> bool {
+    fn name(url: &str) -> Vec<&str> {
+        url.rsplit('/').take(2).collect()
+    }
+    name(one) == name(other)
+}
+
+/// The function's role; roles are global, so the region is in the name.
+#[must_use]
+pub fn function_role(region: &str) -> String {
+    format!("tidings-ingest-{region}")
+}
+
+/// The topic rule's role.
+#[must_use]
+pub fn rule_role(region: &str) -> String {
+    format!("tidings-rule-{region}")
+}
+
+#[cfg(test)]
+mod tests;
