@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{self, ConfigArgument, Failure};
+use crate::commands::{self, ClaimArguments, ConfigArgument, Failure};
 use crate::terminal;
 
 /// Carries the readings of this device to AWS IoT Core and loses none.
@@ -49,6 +49,8 @@ enum Command {
         #[arg(long, conflicts_with = "json")]
         dead: bool,
     },
+    /// Claim a certificate of this device's own with one that many devices share.
+    Claim(ClaimArguments),
     /// Print what arrives on a topic.
     Subscribe {
         #[command(flatten)]
@@ -92,6 +94,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check { config } => commands::check(&config).await,
         Command::Sensors => commands::sensors(),
         Command::Queue { config, json, dead } => commands::queue(&config, json, dead).await,
+        Command::Claim(arguments) => commands::claim(&arguments).await,
         Command::Publish(arguments) => commands::publish(arguments).await,
         Command::Subscribe { config, filter, count } => {
             commands::subscribe(&config.load()?, filter, count).await

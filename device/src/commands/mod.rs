@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod check;
+mod claim;
 mod publish;
 mod queue;
 mod run;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use check::check;
+pub(crate) use claim::{ClaimArguments, claim};
 pub(crate) use publish::{PublishArguments, publish};
 pub(crate) use queue::queue;
 pub(crate) use run::run;
@@ -68,6 +70,8 @@ pub(crate) enum Failure {
     BadLines { bad: usize, given: usize },
     #[error("the broker did not grant the subscription to {filter}")]
     Subscribe { filter: String },
+    #[error("{topic}: {said}")]
+    Claim { topic: String, said: String },
     #[error("{0} of the checks failed")]
     Checks(usize),
     #[error("standard input or output failed")]
@@ -97,6 +101,7 @@ impl Failure {
             | Self::Publish(_)
             | Self::Unacknowledged { .. }
             | Self::Subscribe { .. }
+            | Self::Claim { .. }
             | Self::Checks(_)
             | Self::Io(_)
             | Self::Runtime(_) => 1,

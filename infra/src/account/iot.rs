@@ -116,8 +116,8 @@ impl Iot {
         Ok(())
     }
 
-    /// Takes a certificate back for good: no policy, no thing, revoked, and gone from the registry.
-    pub(crate) async fn remove_certificate(&self, thing: &str, arn: &str) -> Result<(), Trouble> {
+    /// Takes a certificate back for good: no policy, no things, revoked, and gone from the registry.
+    pub(crate) async fn remove_certificate(&self, arn: &str) -> Result<(), Trouble> {
         let action = format!("taking back {arn}");
         let id = certificate_id(arn);
         self.set_status(id, CertificateStatus::Revoked).await?;
@@ -125,9 +125,10 @@ impl Iot {
             let detached = self.client.detach_policy().policy_name(policy).target(arn).send().await;
             found(&action, detached)?;
         }
-        let detached =
-            self.client.detach_thing_principal().thing_name(thing).principal(arn).send().await;
-        found(&action, detached)?;
+        for thing in self.things_of(arn).await? {
+            let detached = self.client.detach_thing_principal().thing_name(thing).principal(arn);
+            found(&action, detached.send().await)?;
+        }
         let deleted = self.client.delete_certificate().certificate_id(id).send().await;
         found(&action, deleted)?;
         Ok(())

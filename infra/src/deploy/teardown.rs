@@ -8,7 +8,8 @@ use crate::Trouble;
 use crate::account::function::Lambda;
 use crate::account::iot::Iot;
 use crate::account::names::{
-    BASE_STACK, DEVICE_POLICY, EVENTS_QUEUE, FAILED_QUEUE, FUNCTION, RULE_ERRORS_QUEUE, WIRE_STACK,
+    BASE_STACK, CLAIM_POLICY, DEVICE_POLICY, EVENTS_QUEUE, FAILED_QUEUE, FLEET_STACK, FUNCTION,
+    RULE_ERRORS_QUEUE, WIRE_STACK,
 };
 use crate::account::queues;
 use crate::target::Target;
@@ -36,7 +37,7 @@ struct There {
     tables: Vec<(String, i64, i64, bool)>,
     /// Name and messages.
     queues: Vec<(&'static str, u64)>,
-    /// Certificates with the devices' policy, and the things of each.
+    /// Certificates of devices and of claims, and the things of each.
     certificates: Vec<(String, Vec<String>)>,
     function: bool,
 }
@@ -54,13 +55,9 @@ pub async fn teardown(arguments: TeardownArguments, out: &mut impl Write) -> Res
         agree(out)?;
     }
     for (arn, things) in &there.certificates {
-        for thing in things {
-            writeln!(out, "taking back the certificate of {thing}")?;
-            iot.remove_certificate(thing, arn).await?;
-        }
-        if things.is_empty() {
-            iot.remove_certificate("", arn).await?;
-        }
+        let whose = if things.is_empty() { "claims".to_owned() } else { things.join(", ") };
+        writeln!(out, "taking back the certificate of {whose}")?;
+        iot.remove_certificate(arn).await?;
     }
     for thing in things(&there) {
         writeln!(out, "deleting the thing {thing}")?;
@@ -68,6 +65,7 @@ pub async fn teardown(arguments: TeardownArguments, out: &mut impl Write) -> Res
     }
     let here = Path::new(".");
     let aws = |words: &[&str]| Line::new("aws").add(words.iter().copied()).at(endpoint);
+    delete_stack(FLEET_STACK, endpoint, out).await?;
     delete_stack(WIRE_STACK, endpoint, out).await?;
     if there.function {
         let line = aws(&["lambda", "delete-function", "--function-name", FUNCTION]);
@@ -121,9 +119,11 @@ async fn look(target: &Target, iot: &Iot, endpoint: Option<&str>) -> Result<Ther
             there.queues.push((name, state.waiting + state.taken));
         }
     }
-    for arn in iot.holders(DEVICE_POLICY).await? {
-        let things = iot.things_of(&arn).await?;
-        there.certificates.push((arn, things));
+    for policy in [DEVICE_POLICY, CLAIM_POLICY] {
+        for arn in iot.holders(policy).await? {
+            let things = iot.things_of(&arn).await?;
+            there.certificates.push((arn, things));
+        }
     }
     there.function = Lambda::connect(endpoint).await.function().await?.is_some();
     Ok(there)
@@ -159,7 +159,7 @@ fn tell(there: &There, keep_tables: bool, out: &mut impl Write) -> Result<(), Tr
     )?;
     writeln!(
         out,
-        "  the stacks {WIRE_STACK} and {BASE_STACK}, the function {FUNCTION} and its logs"
+        "  the stacks {WIRE_STACK}, {BASE_STACK} and, if it is there, {FLEET_STACK}; the function {FUNCTION} and its logs"
     )?;
     Ok(())
 }

@@ -137,7 +137,7 @@ impl Registry {
     pub(super) async fn revoke(&self, thing: &DeviceId) -> Result<usize, Trouble> {
         let Some(certificates) = self.iot.principals(thing.as_str()).await? else { return Ok(0) };
         for arn in &certificates {
-            self.iot.remove_certificate(thing.as_str(), arn).await?;
+            self.iot.remove_certificate(arn).await?;
         }
         self.iot.delete_thing(thing.as_str()).await?;
         Ok(certificates.len())

@@ -64,7 +64,7 @@ pub(super) async fn rotate(
         }
     }
     for arn in &old {
-        registry.iot.remove_certificate(thing.as_str(), arn).await?;
+        registry.iot.remove_certificate(arn).await?;
     }
     folder.forget_old()?;
     writeln!(out, "{thing}: heard with its new certificate; {} old taken back", old.len())?;

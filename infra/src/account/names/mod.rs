@@ -8,6 +8,8 @@ pub const ALIAS: &str = "live";
 pub const BASE_STACK: &str = "tidings-base";
 /// The second stack.
 pub const WIRE_STACK: &str = "tidings-wire";
+/// The optional third, for claims.
+pub const FLEET_STACK: &str = "tidings-fleet";
 /// Where Lambda puts events that it gives up.
 pub const FAILED_QUEUE: &str = "tidings-failed";
 /// Where the rule puts messages that it could not hand over.
@@ -16,6 +18,8 @@ pub const RULE_ERRORS_QUEUE: &str = "tidings-rule-errors";
 pub const EVENTS_QUEUE: &str = "tidings-events";
 /// The policy of the devices' certificates.
 pub const DEVICE_POLICY: &str = "tidings-device";
+/// The policy of certificates that devices share to claim their own.
+pub const CLAIM_POLICY: &str = "tidings-claim";
 /// The inline policy of the function's role.
 pub const FUNCTION_POLICY: &str = "ingest";
 /// What all alarms begin with.

@@ -12,6 +12,7 @@ use super::*;
 
 const BASE: &str = include_str!("../../../cloudformation/base.yaml");
 const WIRE: &str = include_str!("../../../cloudformation/wire.yaml");
+const FLEET: &str = include_str!("../../../cloudformation/fleet.yaml");
 const FUNCTION_MANIFEST: &str = include_str!("../../../../lambda/Cargo.toml");
 
 /// All values of a key, in both templates, without quotes and the function that puts the region in.
@@ -86,6 +87,15 @@ fn the_function_is_deployed_as_the_templates_and_its_code_expect() {
     // Six times the timeout and a window of a second, or more (Lambda developer guide, "Using Lambda
     // with Amazon SQS").
     assert_eq!(values("VisibilityTimeout"), set([&(6 * seconds + 6).to_string()]));
+}
+
+#[test]
+fn claims_end_in_the_policy_of_the_devices() {
+    assert!(FLEET.contains(&format!("PolicyName: {CLAIM_POLICY}\n")));
+    assert!(FLEET.contains(&format!("\"PolicyName\": \"{DEVICE_POLICY}\"")));
+    assert!(FLEET.contains(&format!("TemplateName: {FLEET_STACK}\n")));
+    assert!(FLEET.contains(&format!("provisioning-templates/{FLEET_STACK}/")));
+    assert!(FLEET.contains(&format!("policy/{DEVICE_POLICY}")));
 }
 
 #[test]
