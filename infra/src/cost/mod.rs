@@ -101,18 +101,28 @@ pub async fn cost(arguments: CostArguments, out: &mut impl Write) -> Result<(), 
         &tutorial,
         out,
     )?;
-    let ratio = tutorial.total / ours.total;
-    if ratio >= 1.0 {
-        writeln!(out, "The tutorial's way costs {ratio:.1} times as much.")?;
-    } else {
-        writeln!(
-            out,
-            "The tutorial's way costs {:.0} % less: so few readings do not fill a message. A longer \
-             --batch-age does, and alarms and recovery are not in the tutorial.",
-            (1.0 - ratio) * 100.0
-        )?;
-    }
+    writeln!(
+        out,
+        "The way to the table: {:.2}, and the tutorial's {:.2}, {:.1} times as much. {}",
+        ours.way,
+        tutorial.way,
+        tutorial.way / ours.way,
+        advice(&fleet, message)
+    )?;
     Ok(())
+}
+
+/// What would make it cheaper.
+fn advice(fleet: &Fleet, message: Message) -> &'static str {
+    /// Readings in a message from which on its own cost is next to nothing beside the writes.
+    const ENOUGH: f64 = 20.0;
+    if message.readings < ENOUGH {
+        "More readings in a message make it cheaper: a longer --batch-age."
+    } else if !fleet.packed {
+        "Writes are most of it: --layout packed makes those and what is stored several times cheaper."
+    } else {
+        "What is left is storage: --retention-days."
+    }
 }
 
 fn print(title: &str, bill: &Bill, out: &mut impl Write) -> Result<(), Trouble> {

@@ -93,14 +93,21 @@ pub(super) struct Line {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Bill {
     pub(super) lines: Vec<Line>,
+    /// Dollars a month for the way to the table: without what is kept and what watches.
+    pub(super) way: f64,
     /// Dollars a month.
     pub(super) total: f64,
 }
 
+/// What is paid for, whether anything comes or not.
+const NOT_THE_WAY: [&str; 4] =
+    ["storage", "point-in-time recovery", "metrics", "alarms and dashboard"];
+
 impl Bill {
     fn of(lines: Vec<Line>) -> Self {
         let total = lines.iter().map(|line| line.dollars).sum();
-        Self { lines, total }
+        let way = lines.iter().filter(|line| !NOT_THE_WAY.contains(&line.what));
+        Self { way: way.map(|line| line.dollars).sum(), lines, total }
     }
 }
 

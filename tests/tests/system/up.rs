@@ -115,6 +115,40 @@ async fn one_folder_is_for_one_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_cost_of_a_fleet_is_worked_out_from_what_a_running_up_measures() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let cost = |more: &[&str]| {
+        let fleet = ["cost", "--json", "--devices", "40", "--every", "10s"];
+        let done = output("tidings", &[&fleet, more].concat());
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        (serde_json::from_slice::<Value>(&done.stdout).ok(), told)
+    };
+    assert!(cost(&["--from-live", path]).1.contains("up.json"), "there is no up");
+    let up = start(data.path(), &[]);
+    let measured =
+        eventually("something is measured", async || cost(&["--from-live", path]).0).await;
+    let estimated = cost(&[]).0.unwrap();
+    assert_eq!(measured["message_is"], "measured");
+    assert_eq!(estimated["message_is"], "estimated");
+    // One bill of the tutorial, whatever was measured; and ours by what a message holds.
+    assert_eq!(measured["tutorial"], estimated["tutorial"]);
+    for report in [&measured, &estimated] {
+        let readings = report["message"]["readings"].as_f64().unwrap();
+        assert!(readings >= 1.0, "{report}");
+        let lines = report["tidings"]["lines"].as_array().unwrap();
+        let sum: f64 = lines.iter().map(|line| line["dollars"].as_f64().unwrap()).sum();
+        assert!((sum - report["tidings"]["total"].as_f64().unwrap()).abs() < 1e-9);
+        let rule = lines.iter().find(|line| line["what"] == "rule and action").unwrap();
+        // 40 devices with 5 sensors, every 10 s, for 730 hours; 0.30 dollars a million.
+        let expected = 20.0 * 730.0 * 3600.0 / readings * 0.3e-6;
+        assert!((rule["dollars"].as_f64().unwrap() / expected - 1.0).abs() < 1e-6, "{report}");
+    }
+    tell(&up, Signal::TERM);
+    assert_whole(&verdict(up).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_was_named_and_is_taken_is_an_error_that_says_so() {
     let data = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
