@@ -73,7 +73,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         command => command,
     };
-    terminal::start_logs("warn");
+    // The AWS SDK warns of each place where it finds no credentials; what fails says so itself.
+    terminal::start_logs("warn,aws_config=error");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(command)),

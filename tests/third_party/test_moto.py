@@ -23,14 +23,22 @@ def moto(tmp_path):
     server.wait()
 
 
-def test_a_thing_is_provisioned_twice_and_revoked(moto, tmp_path):
-    iot = boto3.client("iot", endpoint_url=moto, region_name=REGION, aws_access_key_id="test",
-                       aws_secret_access_key="test")
+@pytest.fixture
+def iot(moto):
+    return boto3.client("iot", endpoint_url=moto, region_name=REGION, aws_access_key_id="test",
+                        aws_secret_access_key="test")
 
-    def tidings(*arguments):
+
+@pytest.fixture
+def tidings(moto):
+    def run(*arguments):
         return subprocess.run([PROGRAM, "provision", "pi-1", "--endpoint-url", moto, *arguments],
                               env=dict(KEYS, PATH="/usr/bin"), capture_output=True, text=True, timeout=60)
 
+    return run
+
+
+def test_a_thing_is_provisioned_twice_and_revoked(iot, tidings, tmp_path):
     folder = tmp_path / "pi-1"
     refused = tidings("--out", folder)
     assert refused.returncode == 1 and "tidings-base" in refused.stderr, refused
@@ -48,3 +56,49 @@ def test_a_thing_is_provisioned_twice_and_revoked(moto, tmp_path):
     assert iot.list_things()["things"] == [] and iot.list_certificates()["certificates"] == []
     # Nothing is left to take back.
     assert "0 certificates" in tidings("--revoke").stdout
+
+
+def test_what_was_interrupted_is_finished_and_what_somebody_closed_stays_closed(iot, tidings, tmp_path):
+    iot.create_policy(policyName="tidings-device", policyDocument=json.dumps(POLICY))
+    folder = tmp_path / "pi-1"
+    assert tidings("--out", folder).returncode == 0
+    certificate, = iot.list_thing_principals(thingName="pi-1")["principals"]
+    certificate_id = certificate.rsplit("/", 1)[1]
+
+    def status():
+        return iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]["status"]
+
+    # Somebody has closed it: not ours to open.
+    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+    refused = tidings("--out", folder)
+    assert refused.returncode == 1 and "made inactive by somebody" in refused.stderr, refused
+    assert status() == "INACTIVE"
+    # As it is after a crash before the certificate was active, and before the configuration was written.
+    iot.detach_thing_principal(thingName="pi-1", principal=certificate)
+    (folder / "agent.toml").unlink()
+    assert tidings("--out", folder).returncode == 0
+    assert status() == "ACTIVE" and iot.list_thing_principals(thingName="pi-1")["principals"] == [certificate]
+    assert (folder / "agent.toml").exists()
+    # After a crash between key and certificate: a certificate for the key that is there.
+    key = (folder / "private.pem.key").read_text()
+    for name in ("device.pem.crt", "certificate.arn"):
+        (folder / name).unlink()
+    assert tidings("--out", folder).returncode == 0
+    assert (folder / "private.pem.key").read_text() == key
+    assert len(iot.list_thing_principals(thingName="pi-1")["principals"]) == 2
+    # Another's certificate is not taken for this thing's.
+    other = subprocess.run([PROGRAM, "provision", "pi-2", "--endpoint-url", iot.meta.endpoint_url, "--out", folder],
+                           env=dict(KEYS, PATH="/usr/bin"), capture_output=True, text=True, timeout=60)
+    assert other.returncode == 1 and "is the certificate of pi-1" in other.stderr, other
+
+
+def test_who_has_no_account_is_told_so_once(tmp_path):
+    """Without region or credentials, every command that needs them says what to do, in a line."""
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin", "AWS_EC2_METADATA_DISABLED": "true"}
+    for command in (["doctor"], ["teardown"], ["provision", "pi-1", "--aws", "--out", tmp_path / "pi-1"]):
+        for more, missing in (({}, "AWS_REGION"), ({"AWS_REGION": REGION}, "credentials")):
+            done = subprocess.run([PROGRAM, *command], env={**environment, **more}, capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, timeout=60)
+            assert done.returncode == 1 and missing in done.stderr, (command, done)
+            assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert not (tmp_path / "pi-1").exists()

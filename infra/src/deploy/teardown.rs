@@ -12,6 +12,7 @@ use crate::account::names::{
     RULE_ERRORS_QUEUE, WIRE_STACK,
 };
 use crate::account::queues;
+use crate::aws;
 use crate::target::Target;
 
 /// What must be typed.
@@ -48,6 +49,7 @@ struct There {
 /// When nobody has agreed, or something could not be taken away.
 pub async fn teardown(arguments: TeardownArguments, out: &mut impl Write) -> Result<(), Trouble> {
     let endpoint = arguments.target.endpoint_url.as_deref();
+    aws::ready(endpoint).await?;
     let iot = Iot::connect(endpoint).await;
     let there = look(&arguments.target, &iot, endpoint).await?;
     tell(&there, arguments.keep_tables, out)?;

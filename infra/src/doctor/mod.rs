@@ -14,6 +14,7 @@ use tidings_agent::config::parse_duration;
 
 use self::checks::Level;
 use crate::Trouble;
+use crate::aws;
 use crate::target::Target;
 
 /// What is asked for.
@@ -37,6 +38,7 @@ pub struct DoctorArguments {
 /// # Errors
 /// When something is wrong, after it has been said; or when nothing can be said.
 pub async fn doctor(arguments: DoctorArguments, out: &mut impl Write) -> Result<(), Trouble> {
+    aws::ready(arguments.target.endpoint_url.as_deref()).await?;
     let progress = std::io::stderr().is_terminal() && !arguments.json;
     let facts = read::read(&arguments.target, !arguments.no_code, progress).await;
     let findings = checks::check(&facts, clock::now(), arguments.silent_after);

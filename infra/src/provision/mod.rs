@@ -18,6 +18,7 @@ use self::fleet::Member;
 use self::registry::Registry;
 use crate::Trouble;
 use crate::account::names::DEVICE_POLICY;
+use crate::aws;
 use crate::target::Target;
 
 /// What is asked for.
@@ -95,6 +96,7 @@ pub async fn provision(arguments: ProvisionArguments, out: &mut impl Write) -> R
     if !arguments.is_remote() {
         return local::provision(&arguments, &members, out);
     }
+    aws::ready(arguments.target.endpoint_url.as_deref()).await?;
     let registry = Registry::connect(&arguments).await?;
     if arguments.rotate {
         let [member] = members.as_slice() else {

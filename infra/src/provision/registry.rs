@@ -83,7 +83,6 @@ impl Registry {
     pub(super) async fn provision(&self, member: &Member) -> Result<Provisioned, Trouble> {
         let Member { thing, folder: path, csr } = member;
         let folder = Folder::open(path)?;
-        self.iot.create_thing(thing).await?;
         let (id, arn, made) = match folder.certificate_id()? {
             Some(id) => {
                 let arn = self.known(thing, &folder, &id).await?;
@@ -100,6 +99,7 @@ impl Registry {
                 (certificate_id(&made.arn).to_owned(), made.arn, true)
             }
         };
+        self.iot.create_thing(thing).await?;
         self.iot.attach_policy(&self.policy, &arn).await?;
         self.iot.set_active(&id, true).await?;
         self.iot.attach_thing(thing, &arn).await?;
