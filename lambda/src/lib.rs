@@ -11,15 +11,19 @@
 
 pub mod config;
 mod dialect;
+mod due;
 mod enrich;
 pub mod envelope;
 pub mod handler;
 pub mod item;
+pub mod job;
 pub mod log;
 pub mod metrics;
+mod news;
 mod pack;
 mod plan;
 pub mod refusal;
+pub mod rollup;
 mod seen;
 mod sift;
 pub mod source;

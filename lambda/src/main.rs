@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
     // The event's own text: only the core knows what it may be.
     let handle = |event: LambdaEvent<Box<RawValue>>| async move {
         let LambdaEvent { payload, context, .. } = event;
-        let (answer, mut report) = ingest.handle(payload.get(), context.deadline()).await;
+        let (answer, mut report) = ingest.invoke(payload.get(), context.deadline()).await;
         report.cold_start = is_first.swap(false, Ordering::Relaxed);
         report.xray_trace_id = context.xray_trace_id;
         log::report(&report);
