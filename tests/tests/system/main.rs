@@ -16,6 +16,7 @@ mod lambda;
 mod local;
 mod remote;
 mod replay;
+mod rollup;
 mod up;
 
 /// Sensors that give much in little time.
