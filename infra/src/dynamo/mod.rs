@@ -1,5 +1,6 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
+mod alerts;
 mod stored;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
 
+pub use self::alerts::AlertState;
 use self::stored::{Gathered, Item, number, refused, text};
 pub use self::stored::{Refused, StoredReading};
 use crate::Trouble;
