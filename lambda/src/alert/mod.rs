@@ -1,6 +1,8 @@
 //! Alerts that a person set: a value beyond its limit, or a device that is not heard.
 
 mod evaluate;
+#[cfg(test)]
+pub(crate) mod fake;
 mod notify;
 mod sns;
 mod standing;
