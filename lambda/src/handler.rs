@@ -196,6 +196,14 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
         (answer(source, deliveries, batch, &report), report)
     }
 
+    /// What alerts need at times: silence, and what nobody could be told of.
+    pub async fn tick_alerts(&self, until: Instant) -> Alerted {
+        match (&self.notifier, now()) {
+            (Some(notifier), Some(now)) => alert::tick(&self.store, notifier, now, until).await,
+            (None, _) | (_, None) => Alerted::default(),
+        }
+    }
+
     /// What would be done with a message, of which nothing is written.
     ///
     /// # Errors

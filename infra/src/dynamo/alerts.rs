@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
-use tidings_ingest::alert::{ALERT_PARTITION, Record, sentence};
+use tidings_ingest::alert::{ALERT_PARTITION, Record, Standing, sentence};
 use tidings_ingest::store::plain_json;
 use tidings_schema::{DeviceId, UnixMillis};
 
@@ -68,7 +68,7 @@ fn states(item: Item) -> Vec<AlertState> {
         return Vec::new();
     };
     let record = Record::read(&plain_json(&AttributeValue::M(item)));
-    let state = |(name, standing)| AlertState {
+    let state = |(name, standing): (String, Standing)| AlertState {
         text: sentence(&device, &name, &standing),
         device: device.clone(),
         name,

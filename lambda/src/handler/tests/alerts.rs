@@ -134,3 +134,17 @@ async fn a_batch_is_looked_at_in_the_order_of_its_readings() {
     assert_eq!(found, Alerted { raised: 1, cleared: 1, failures: 0 });
     assert_eq!(listener.told(), ["+s.temperature", "-s.temperature"]);
 }
+
+#[tokio::test]
+async fn a_device_that_was_heard_long_ago_is_silent() {
+    let listener = Listener::default();
+    let ingest = Ingest::new(store(), Rules::default()).with_notifier(&listener);
+    ingest.store.alerts.say("pi-2", json!({"silence": "1h"}));
+    let long_ago = now().unwrap().offset(-3_700_000).unwrap();
+    ingest.store.alerts.heard.lock().unwrap().insert("pi-2".try_into().unwrap(), long_ago);
+    let until = Instant::now() + Duration::from_secs(20);
+    let found = ingest.tick_alerts(until).await;
+    assert_eq!(found, Alerted { raised: 1, ..Alerted::default() });
+    assert_eq!(listener.notes.lock().unwrap()[0].subject, "Tidings: pi-2 is silent");
+    assert_eq!(ingest.without_alerts().tick_alerts(until).await, Alerted::default());
+}
