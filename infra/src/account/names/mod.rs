@@ -27,7 +27,7 @@ pub const TICK_RULE: &str = "tidings-tick";
 /// How often.
 pub const TICK_SCHEDULE: &str = "rate(5 minutes)";
 /// The whole event.
-pub const TICK_EVENT: &str = r#"{"job":"tick"}"#;
+pub const TICK_EVENT: &str = tidings_ingest::job::TICK;
 /// The policy of the devices' certificates.
 pub const DEVICE_POLICY: &str = "tidings-device";
 /// The policy of certificates that devices share to claim their own.
