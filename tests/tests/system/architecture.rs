@@ -90,10 +90,12 @@ fn one_place_knows_each_foreign_client() {
             ]
             .as_slice(),
         ),
+        ("aws_sdk_sns::", ["lambda/src/alert/sns.rs"].as_slice()),
         ("aws_sdk_sqs::", ["infra/src/account/queues.rs"].as_slice()),
         ("aws_sdk_iot::", ["infra/src/account/iot.rs"].as_slice()),
         ("aws_sdk_lambda::", ["infra/src/account/function.rs"].as_slice()),
         ("aws_sdk_iam::", ["infra/src/account/roles.rs"].as_slice()),
+        ("aws_sdk_eventbridge::", ["infra/src/account/schedule.rs"].as_slice()),
         ("aws_sdk_cloudwatch::", ["infra/src/account/alarms.rs"].as_slice()),
         ("rppal::", ["device/src/sensors/gpio/board.rs"].as_slice()),
         ("gpiocdev::", ["device/src/sensors/gpio/chip.rs"].as_slice()),
