@@ -10,6 +10,7 @@ pub mod device;
 pub mod doctor;
 pub mod dynamo;
 pub mod event;
+pub mod fleet;
 pub mod provision;
 pub mod query;
 pub mod replay;

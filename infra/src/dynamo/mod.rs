@@ -1,8 +1,9 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
+mod fleet;
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
@@ -12,6 +13,7 @@ use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
 
+pub use self::fleet::Refusals;
 use self::stored::{Gathered, Item, number, refused, text};
 pub use self::stored::{Refused, StoredReading};
 use crate::Trouble;
@@ -28,7 +30,7 @@ pub struct Database {
 }
 
 /// A sensor that the function has heard of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     /// The device.
     pub device: DeviceId,
@@ -38,6 +40,21 @@ pub struct Heard {
     pub last_seen: UnixMillis,
     /// The certificate that the message came with.
     pub principal: Option<String>,
+    /// Its latest reading.
+    pub latest: Option<Latest>,
+}
+
+/// The latest reading of a sensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest {
+    /// When it was taken.
+    pub at: UnixMillis,
+    /// The values by quantity.
+    pub values: BTreeMap<String, f64>,
+    /// The units of those that are not canonical.
+    pub units: BTreeMap<String, String>,
+    /// Why there are no values.
+    pub fault: Option<String>,
 }
 
 /// Whether a query goes on.
@@ -106,6 +123,7 @@ impl Database {
                         sensor: SensorId::try_from(text(item, "sensor")?).ok()?,
                         last_seen: UnixMillis::new(number(item, "last_seen")?).ok()?,
                         principal: text(item, "principal").map(str::to_owned),
+                        latest: None,
                     })
                 };
                 list.extend(read());

@@ -47,6 +47,7 @@ fn heard(device: &str, ago_ms: i64) -> Heard {
         sensor: "s".try_into().unwrap(),
         last_seen: UnixMillis::new(NOW - ago_ms).unwrap(),
         principal: None,
+        latest: None,
     }
 }
 
