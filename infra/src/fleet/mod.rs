@@ -6,6 +6,8 @@
 
 mod gather;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
