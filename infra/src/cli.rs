@@ -15,8 +15,9 @@ use crate::event::EventArguments;
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
+use crate::top::TopArguments;
 use crate::up::UpArguments;
-use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up};
+use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, top, up};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ enum Command {
     Provision(Box<ProvisionArguments>),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
+    /// Show the fleet, live: who is heard, what waits, is lost or refused, and the latest values.
+    Top(TopArguments),
     /// Show or set what you say of a device: site, labels, calibration, ranges.
     Device(DeviceArguments),
     /// Send what was refused, or has failed, through the function's code again.
@@ -113,6 +116,7 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
         }
         Command::Event(arguments) => event::event(&arguments, &mut std::io::stdout().lock()),
         Command::Query(arguments) => query::query(arguments, &mut std::io::stdout().lock()).await,
+        Command::Top(arguments) => top::top(arguments, &mut std::io::stdout()).await,
         Command::Agent { .. } => {
             Err(Trouble::Internal("an agent is started before this".to_owned()))
         }

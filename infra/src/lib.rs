@@ -11,11 +11,13 @@ pub mod doctor;
 pub mod dynamo;
 pub mod event;
 pub mod fleet;
+pub mod plot;
 pub mod provision;
 pub mod query;
 pub mod replay;
 pub mod tables;
 pub mod target;
+pub mod top;
 mod trouble;
 pub mod up;
 

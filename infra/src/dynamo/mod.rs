@@ -1,6 +1,7 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
 mod fleet;
+mod series;
 mod stored;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
 
 pub use self::fleet::Refusals;
+pub use self::series::{FaultAt, Line, Series, SeriesQuery};
 use self::stored::{Gathered, Item, number, refused, text};
 pub use self::stored::{Refused, StoredReading};
 use crate::Trouble;

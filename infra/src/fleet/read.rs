@@ -78,10 +78,16 @@ impl Reader {
 
     async fn slow(&self, heard: &[Heard], now: UnixMillis) -> Result<Slow, Trouble> {
         let from = now.offset(-RECENT_MS).unwrap_or(UnixMillis::MIN);
-        let agents = heard.iter().filter(|one| one.sensor.as_str() == AGENT);
         // One that has said nothing for an hour has counted nothing in it.
-        let agents = agents.filter(|one| one.last_seen >= from);
-        let faults = stream::iter(agents.map(|one| self.faults(&one.device, &one.sensor, now)))
+        let is_recent = |one: &&Heard| one.sensor.as_str() == AGENT && one.last_seen >= from;
+        let agents: Vec<(DeviceId, SensorId)> = heard
+            .iter()
+            .filter(is_recent)
+            .map(|one| (one.device.clone(), one.sensor.clone()))
+            .collect();
+        let database = self.database.clone();
+        let ask = move |(device, agent)| faults(database.clone(), device, agent, now);
+        let faults = stream::iter(agents.into_iter().map(ask))
             .buffer_unordered(AT_ONCE)
             .try_filter_map(|counted| ready(Ok(counted)))
             .try_collect();
@@ -89,24 +95,25 @@ impl Reader {
             tokio::try_join!(self.database.all_said(), self.database.refusals(from, now), faults,)?;
         Ok(Slow { said, refused, faults })
     }
+}
 
-    async fn faults(
-        &self,
-        device: &DeviceId,
-        agent: &SensorId,
-        now: UnixMillis,
-    ) -> Result<Option<(DeviceId, u64)>, Trouble> {
-        let hour = now.offset(-RECENT_MS).unwrap_or(UnixMillis::MIN);
-        let from = hour.offset(-BEFORE_MS).unwrap_or(UnixMillis::MIN);
-        let window = Window { from, to: now, limit: LOOKS, newest_first: true };
-        let mut looks = self.database.readings(device, agent, window).await?;
-        if looks.len() >= LOOKS {
-            return Ok(None);
-        }
-        looks.reverse();
-        let first = looks.iter().rposition(|look| look.at <= hour).unwrap_or(0);
-        let counts = looks.iter().skip(first);
-        let counts = counts.filter_map(|look| Some((&look.boot, *look.values.get("faults")?)));
-        Ok(increase(counts).map(|faults| (device.clone(), faults)))
+/// The faults that a device's agent has counted in the last hour.
+async fn faults(
+    database: Database,
+    device: DeviceId,
+    agent: SensorId,
+    now: UnixMillis,
+) -> Result<Option<(DeviceId, u64)>, Trouble> {
+    let hour = now.offset(-RECENT_MS).unwrap_or(UnixMillis::MIN);
+    let from = hour.offset(-BEFORE_MS).unwrap_or(UnixMillis::MIN);
+    let window = Window { from, to: now, limit: LOOKS, newest_first: true };
+    let mut looks = database.readings(&device, &agent, window).await?;
+    if looks.len() >= LOOKS {
+        return Ok(None);
     }
+    looks.reverse();
+    let first = looks.iter().rposition(|look| look.at <= hour).unwrap_or(0);
+    let counts = looks.iter().skip(first);
+    let counts = counts.filter_map(|look| Some((&look.boot, *look.values.get("faults")?)));
+    Ok(increase(counts).map(|faults| (device, faults)))
 }
