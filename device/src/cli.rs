@@ -6,9 +6,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::commands::{self, ClaimArguments, ConfigArgument, Failure};
+use crate::manual::{self, ManArguments};
 use crate::terminal;
 
 /// Carries the readings of this device to AWS IoT Core and loses none.
@@ -51,6 +53,14 @@ enum Command {
     },
     /// Claim a certificate of this device's own with one that many devices share.
     Claim(ClaimArguments),
+    /// Print the completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for `man`, or write those of all commands into a folder.
+    Man(ManArguments),
     /// Print what arrives on a topic.
     Subscribe {
         #[command(flatten)]
@@ -94,6 +104,16 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check { config } => commands::check(&config).await,
         Command::Sensors => commands::sensors(),
         Command::Queue { config, json, dead } => commands::queue(&config, json, dead).await,
+        Command::Completions { shell } => {
+            let out = &mut std::io::stdout().lock();
+            Ok(manual::completions(Arguments::command(), shell, out)?)
+        }
+        Command::Man(ManArguments { out: None }) => {
+            Ok(manual::page(Arguments::command(), &mut std::io::stdout().lock())?)
+        }
+        Command::Man(ManArguments { out: Some(folder) }) => {
+            manual::pages(Arguments::command(), &folder).map_err(Failure::Manual).map(drop)
+        }
         Command::Claim(arguments) => commands::claim(&arguments).await,
         Command::Publish(arguments) => commands::publish(arguments).await,
         Command::Subscribe { config, filter, count } => {

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod dynamo;
 pub mod event;
 pub mod fleet;
+pub mod manual;
 pub mod plot;
 pub mod provision;
 pub mod query;

@@ -48,6 +48,8 @@ pub(super) fn why(device: &FleetDevice) -> String {
         parts.push(said.clone());
     }
     match (device.silent, device.age_ms) {
+        // An alert says it already.
+        _ if device.alerts.iter().any(|alert| alert.name == "silence") => {}
         (true, Some(age)) => parts.push(format!("silent for {}", span(age))),
         (true, None) => parts.push("never heard".to_owned()),
         (false, _) => {}

@@ -104,8 +104,16 @@ fn the_fleet_is_a_table_with_what_needs_a_look_on_top() {
     assert_eq!(
         lines,
         [
-            "tidings top   3 devices  1 alert  1 silent  1 well                                               17:46:40 UTC",
-            "state   device      seen    lag  waiting  lost  refused  sensors  agent  why",
+            "tidings top   3 devices  1 alert  1 silent  1 well                                                17:46:40 UTC",
+            "state   device    site          seen    lag  waiting  lost  refused  sensors  agent  why",
+            "alert   c-cold                   5 s  1.5 s        –     –        0        1  –      temperature below 2 °C",
+            "silent  b-silent                 2 h  1.5 s        –     –        0        1  –      silent for 2 h",
+            "well    a-well    greenhouse 3   5 s  1.5 s        7     0        0        2  0.1.0",
+            "",
+            "",
+            "",
+            "",
+            "↑↓ choose   Enter look into   s sort   / filter   ? help   q quit",
         ]
     );
     assert_eq!(chosen, Some(2));
@@ -113,11 +121,12 @@ fn the_fleet_is_a_table_with_what_needs_a_look_on_top() {
 
 #[test]
 fn what_is_too_wide_goes_and_why_stays() {
-    for width in [40, 60, 80, 100, 200] {
+    for width in [40, 60, 80, 100, 110, 200] {
         let (lines, _) = drawn(&screen(), width, 8);
         let head = &lines[1];
         assert!(head.contains("device") && head.contains("why"), "{head}");
-        assert_eq!(head.contains("agent"), width >= 100, "{width}: {head}");
+        assert_eq!(head.contains("agent"), width >= 110, "{width}: {head}");
+        assert_eq!(head.contains("waiting"), width >= 60, "{width}: {head}");
         assert!(lines[2].contains("temperature belo"), "{}", lines[2]);
     }
     assert_eq!(drawn(&screen(), 19, 8).0[0], "too small");

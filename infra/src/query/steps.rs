@@ -1,0 +1,191 @@
+//! `query --step`: least, mean and greatest of each step of time.
+
+use std::io::Write;
+
+use serde::Serialize;
+use tidings_agent::clock;
+use tidings_schema::{DeviceId, SensorId, UnixMillis};
+
+use super::{Format, QueryArguments, Step, sensors, time};
+use crate::Trouble;
+use crate::dynamo::{Database, Series, SeriesQuery};
+
+/// What is shown where nothing is said of it, in milliseconds (a day).
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Steps of `auto`, about.
+const POINTS: usize = 200;
+
+impl Step {
+    /// Its length in milliseconds; `None` where that depends on the span.
+    const fn millis(self) -> Option<i64> {
+        match self {
+            Self::Auto => None,
+            Self::Raw => Some(1),
+            Self::FiveMinutes => Some(5 * 60 * 1000),
+            Self::Hour => Some(60 * 60 * 1000),
+            Self::Day => Some(DAY_MS),
+        }
+    }
+}
+
+/// A sensor over time, in these steps, or in about so many.
+pub(super) async fn read(
+    database: &Database,
+    device: &DeviceId,
+    sensor: &SensorId,
+    (from, to): (UnixMillis, UnixMillis),
+    step: Step,
+    points: usize,
+) -> Result<Series, Trouble> {
+    let points = match step.millis() {
+        None => points,
+        Some(millis) => {
+            usize::try_from((to.get() - from.get()) / millis).unwrap_or(usize::MAX).max(1)
+        }
+    };
+    let query = SeriesQuery { device: device.clone(), sensor: sensor.clone(), from, to, points };
+    database.series(&query).await
+}
+
+/// One step of one quantity.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    at: UnixMillis,
+    step_ms: i64,
+    sensor: &'a str,
+    quantity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    min: f64,
+    mean: f64,
+    max: f64,
+}
+
+/// Prints the steps, newest first.
+pub(super) async fn print(
+    database: &Database,
+    arguments: &QueryArguments,
+    step: Step,
+    out: &mut impl Write,
+) -> Result<(), Trouble> {
+    let to = arguments.until.unwrap_or_else(clock::now);
+    let from = arguments.since.unwrap_or_else(|| to.offset(-DAY_MS).unwrap_or(UnixMillis::MIN));
+    if from >= to {
+        return Err(Trouble::Usage("--since must be before --until".to_owned()));
+    }
+    let mut found = Vec::new();
+    for sensor in sensors(database, arguments).await? {
+        let series = read(database, &arguments.device, &sensor, (from, to), step, POINTS).await?;
+        found.push((sensor.to_string(), series));
+    }
+    let mut rows: Vec<Row<'_>> =
+        found.iter().flat_map(|(sensor, series)| rows(sensor, series)).collect();
+    // Those of one time stay in the order of sensors and quantities.
+    rows.sort_by(|one, other| other.at.cmp(&one.at));
+    rows.truncate(arguments.limit.unwrap_or(usize::MAX));
+    write(&rows, arguments.format, out)
+}
+
+fn rows<'a>(sensor: &'a str, series: &'a Series) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for (quantity, line) in &series.lines {
+        let values = line.min.iter().zip(&line.mean).zip(&line.max);
+        for (at, ((min, mean), max)) in series.at.iter().zip(values) {
+            let (Ok(at), Some(min), Some(mean), Some(max)) =
+                (UnixMillis::new(*at), *min, *mean, *max)
+            else {
+                continue;
+            };
+            let unit = line.unit.as_deref();
+            rows.push(Row { at, step_ms: series.step_ms, sensor, quantity, unit, min, mean, max });
+        }
+    }
+    rows
+}
+
+fn write(rows: &[Row<'_>], format: Format, out: &mut impl Write) -> Result<(), Trouble> {
+    const HEADER: [&str; 7] = ["time", "sensor", "quantity", "unit", "min", "mean", "max"];
+    let cells = |row: &Row<'_>, number: fn(f64) -> String| {
+        vec![
+            time(row.at),
+            row.sensor.to_owned(),
+            row.quantity.to_owned(),
+            row.unit.unwrap_or_default().to_owned(),
+            number(row.min),
+            number(row.mean),
+            number(row.max),
+        ]
+    };
+    match format {
+        Format::Json => {
+            for row in rows {
+                let line = serde_json::to_string(row)
+                    .map_err(|error| Trouble::Internal(error.to_string()))?;
+                writeln!(out, "{line}")?;
+            }
+        }
+        Format::Csv => {
+            let mut csv = csv::Writer::from_writer(out);
+            let wrong = |error: csv::Error| Trouble::Output(error.into());
+            csv.write_record(HEADER).map_err(wrong)?;
+            for row in rows {
+                csv.write_record(cells(row, |value| value.to_string())).map_err(wrong)?;
+            }
+            csv.flush()?;
+        }
+        Format::Table if rows.is_empty() => writeln!(out, "no readings")?,
+        Format::Table => {
+            let header = HEADER.map(str::to_owned).to_vec();
+            let rows = rows.iter().map(|row| cells(row, crate::plot::number)).collect();
+            writeln!(out, "{}", super::table_with(header, rows, HEADER.len() - 3))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dynamo::Line;
+
+    fn series() -> Series {
+        let line = Line {
+            unit: Some("Cel".to_owned()),
+            min: vec![Some(1.0), None, Some(3.0)],
+            mean: vec![Some(1.5), None, Some(3.25)],
+            max: vec![Some(2.0), None, Some(4.0)],
+            ..Line::default()
+        };
+        Series {
+            step_ms: 300_000,
+            at: vec![0, 300_000, 600_000],
+            lines: [("temperature".to_owned(), line)].into(),
+            readings: 60,
+            ..Series::default()
+        }
+    }
+
+    fn written(format: Format) -> String {
+        let series = series();
+        let mut out = Vec::new();
+        write(&rows("bme280", &series), format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_step_without_values_has_no_row() {
+        assert_eq!(
+            written(Format::Csv),
+            "time,sensor,quantity,unit,min,mean,max\n\
+             1970-01-01T00:00:00.000Z,bme280,temperature,Cel,1,1.5,2\n\
+             1970-01-01T00:10:00.000Z,bme280,temperature,Cel,3,3.25,4\n"
+        );
+        let json = written(Format::Json);
+        assert_eq!(json.lines().count(), 2);
+        assert!(json.starts_with(
+            r#"{"at":0,"step_ms":300000,"sensor":"bme280","quantity":"temperature","unit":"Cel","min":1.0,"mean":1.5,"max":2.0}"#
+        ), "{json}");
+        assert!(written(Format::Table).contains("temperature"));
+    }
+}
