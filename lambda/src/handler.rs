@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::Instant;
 
+use crate::alert::{self, Alerted, Logged, Notifier};
 use crate::config::Rules;
 use crate::enrich::{Profile, Profiles};
 use crate::envelope::{Envelope, EnvelopeError};
@@ -20,7 +21,7 @@ use crate::refusal::causes;
 use crate::seen::{Heard, Seen};
 use crate::sift::{Sifted, sender, sift};
 use crate::source::{self, Delivery, Source};
-use crate::store::{Store, StoreError};
+use crate::store::{AlertStore, Store, StoreError};
 use crate::writer::{self, Written};
 
 /// What is kept of the deadline for the answer to reach Lambda before it kills the function.
@@ -28,8 +29,10 @@ const RESERVE: Duration = Duration::from_millis(1500);
 
 /// The function.
 #[derive(Debug)]
-pub struct Ingest<S> {
+pub struct Ingest<S, N = Logged> {
     store: S,
+    /// Who is told of alerts; nobody where nothing is to be made of readings but items.
+    notifier: Option<N>,
     rules: Rules,
     profiles: Profiles,
     seen: Seen,
@@ -131,10 +134,25 @@ struct Batch {
     error: Option<HandlerError>,
 }
 
-impl<S: Store> Ingest<S> {
-    /// A function that writes to this store.
+impl<S> Ingest<S> {
+    /// A function that writes to this store, and logs alerts.
     pub fn new(store: S, rules: Rules) -> Self {
-        Self { store, rules, profiles: Profiles::default(), seen: Seen::default() }
+        let (profiles, seen) = (Profiles::default(), Seen::default());
+        Self { store, notifier: Some(Logged), rules, profiles, seen }
+    }
+}
+
+impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
+    /// The same, which tells this one of alerts.
+    pub fn with_notifier<M>(self, notifier: M) -> Ingest<S, M> {
+        let Self { store, rules, profiles, seen, .. } = self;
+        Ingest { store, notifier: Some(notifier), rules, profiles, seen }
+    }
+
+    /// The same, which leaves alerts alone: what is replayed is of the past.
+    #[must_use]
+    pub fn without_alerts(self) -> Self {
+        Self { notifier: None, ..self }
     }
 
     /// The store, when all is done.
@@ -169,6 +187,7 @@ impl<S: Store> Ingest<S> {
         let mut batch = self.sift(&deliveries, until, &mut report).await;
         let retries = self.write(&mut batch, until).await;
         report.retries = retries;
+        report.alerts = self.watch(&mut batch, until).await;
         account(&batch, &mut report);
         report.lag_ms = lag(&deliveries);
         if let Some(error) = &batch.error {
@@ -248,6 +267,20 @@ impl<S: Store> Ingest<S> {
             batch.messages.push((origin, named, sifted));
         }
         batch
+    }
+
+    /// Looks for alerts in the messages that are written; the others come again.
+    async fn watch(&self, batch: &mut Batch, until: Instant) -> Alerted {
+        let Some(notifier) = &self.notifier else { return Alerted::default() };
+        let failed = &batch.failed;
+        let done = batch.messages.iter_mut().filter(|(origin, ..)| !failed.contains(origin));
+        let samples: Vec<_> = done.flat_map(|(.., sifted)| sifted.samples.drain(..)).collect();
+        match now() {
+            Some(now) if !samples.is_empty() => {
+                alert::watch(&self.store, notifier, samples, now, until).await
+            }
+            Some(_) | None => Alerted::default(),
+        }
     }
 
     /// Writes what was sifted; returns how many items were tried again.
@@ -335,10 +368,13 @@ fn account(batch: &Batch, report: &mut Report) {
 fn lag(deliveries: &[Delivery]) -> Option<i64> {
     let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref().ok());
     let oldest = messages.map(|(envelope, _)| envelope.received_at).min()?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let now = UnixMillis::new(i64::try_from(now.as_millis()).ok()?).ok()?;
     // The two clocks are different ones: a difference below zero is none.
-    Some((now.get() - oldest.get()).max(0))
+    Some((now()?.get() - oldest.get()).max(0))
+}
+
+fn now() -> Option<UnixMillis> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    UnixMillis::new(i64::try_from(now.as_millis()).ok()?).ok()
 }
 
 fn answer(

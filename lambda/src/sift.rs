@@ -10,6 +10,7 @@ use tidings_schema::{
     Clock, Content, DeviceId, Outcome, Reading, ReadingKey, SensorId, Seq, UnixMillis, key, topic,
 };
 
+use crate::alert::{Sample, samples};
 use crate::config::{Layout, Rules};
 use crate::dialect::{self, Message, Named};
 use crate::enrich::Profile;
@@ -40,6 +41,8 @@ pub(crate) struct Sifted {
     pub refused: Vec<&'static str>,
     /// The sensors of the accepted readings.
     pub sensors: Vec<SensorId>,
+    /// Those values of theirs for which there are alerts.
+    pub samples: Vec<Sample>,
 }
 
 impl Sifted {
@@ -238,6 +241,7 @@ impl Sieve<'_> {
     /// Makes the items of the good readings.
     fn lay_out(&self, sifted: &mut Sifted, readings: Vec<ReadingItem>) {
         sifted.accepted = readings.len();
+        sifted.samples = samples(&readings, self.profile);
         for reading in &readings {
             sifted.faults += usize::from(matches!(reading.content, Content::Fault(_)));
             if sifted.sensors.last() != Some(&reading.sensor) {

@@ -90,6 +90,7 @@ fn one_place_knows_each_foreign_client() {
             ]
             .as_slice(),
         ),
+        ("aws_sdk_sns::", ["lambda/src/alert/sns.rs"].as_slice()),
         ("aws_sdk_sqs::", ["infra/src/account/queues.rs"].as_slice()),
         ("aws_sdk_iot::", ["infra/src/account/iot.rs"].as_slice()),
         ("aws_sdk_lambda::", ["infra/src/account/function.rs"].as_slice()),
