@@ -121,3 +121,33 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The package for Debian has them as they are here, however it is built.
+    #[test]
+    fn the_packages_pages_and_completions_are_those_of_this_program() {
+        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+        let folder = tempfile::tempdir().unwrap();
+        let count = manual::pages(Arguments::command(), folder.path()).unwrap();
+        let kept = fs::read_dir(packaging.join("man")).unwrap().count();
+        let remedy = "write them anew: tidings-agent man --out device/packaging/man; \
+                      tidings-agent completions bash > device/packaging/completions/tidings-agent.bash";
+        assert_eq!(kept, count, "{remedy}");
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let kept = packaging.join("man").join(path.file_name().unwrap());
+            let (made, kept) = (fs::read(&path).unwrap(), fs::read(&kept).unwrap_or_default());
+            assert!(made == kept, "{}: {remedy}", path.display());
+        }
+        let mut made = Vec::new();
+        manual::completions(Arguments::command(), Shell::Bash, &mut made).unwrap();
+        let kept = fs::read(packaging.join("completions/tidings-agent.bash")).unwrap();
+        assert!(made == kept, "{remedy}");
+    }
+}

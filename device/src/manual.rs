@@ -33,7 +33,14 @@ pub fn completions(mut program: Command, shell: Shell, out: &mut impl Write) -> 
 /// # Errors
 /// When it cannot be written.
 pub fn page(program: Command, out: &mut impl Write) -> io::Result<()> {
-    Man::new(built(program)).render(out)
+    let program = built(program);
+    let source = source(&program);
+    Man::new(program).source(source).render(out)
+}
+
+/// What stands at the foot of each page; a command alone has no version.
+fn source(program: &Command) -> String {
+    format!("{} {}", program.get_name(), program.get_version().unwrap_or_default())
 }
 
 /// Writes the pages of a program and its commands into a folder, and says how many they are.
@@ -42,7 +49,8 @@ pub fn page(program: Command, out: &mut impl Write) -> io::Result<()> {
 /// When the folder cannot be made or written.
 pub fn pages(program: Command, folder: &Path) -> io::Result<usize> {
     std::fs::create_dir_all(folder)?;
-    write(&built(program), folder)
+    let program = built(program);
+    write(&program, &source(&program), folder)
 }
 
 /// With the names of its commands as a page has them: `tidings-agent-run`.
@@ -53,14 +61,14 @@ fn built(program: Command) -> Command {
     program
 }
 
-fn write(command: &Command, folder: &Path) -> io::Result<usize> {
+fn write(command: &Command, source: &str, folder: &Path) -> io::Result<usize> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    Man::new(command.clone()).source(source).render(&mut page)?;
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     std::fs::write(folder.join(format!("{name}.1")), page)?;
     let mut pages = 1;
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        pages += write(command, folder)?;
+        pages += write(command, source, folder)?;
     }
     Ok(pages)
 }
@@ -73,6 +81,7 @@ mod tests {
 
     fn program() -> Command {
         Command::new("bird")
+            .version("1.2.3")
             .about("Sings")
             .subcommand(
                 Command::new("sing").about("Sing a song").arg(Arg::new("song").long("song")),
@@ -102,7 +111,10 @@ mod tests {
         names.sort();
         assert_eq!(names, ["bird-sing.1", "bird.1"]);
         let sing = std::fs::read_to_string(out.join("bird-sing.1")).unwrap();
-        assert!(sing.contains(".TH bird-sing 1") && sing.contains("song"), "{sing}");
+        assert!(
+            sing.contains(".TH bird-sing 1  \"bird 1.2.3\"") && sing.contains("song"),
+            "{sing}"
+        );
         let mut printed = Vec::new();
         page(program(), &mut printed).unwrap();
         assert_eq!(printed, std::fs::read(out.join("bird.1")).unwrap());

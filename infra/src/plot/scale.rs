@@ -1,7 +1,7 @@
 //! The axis of the values: steps of 1, 2 or 5, and numbers that are as short as they can be.
 
 /// Rows between two labels, about.
-const ROWS_A_LABEL: usize = 3;
+const ROWS_A_LABEL: usize = 2;
 
 /// What a value axis reaches over.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,9 @@ impl Scale {
     pub(super) fn new((low, high): (f64, f64), rows: usize) -> Self {
         // A flat line is drawn in the middle.
         let room = if high > low { 0.0 } else { (high.abs() * 0.02).max(0.5) };
-        let (low, high) = (low - room, high + room);
+        // What cannot be negative is not drawn as if it could.
+        let floor = if low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        let (low, high) = ((low - room).max(floor), high + room);
         #[expect(clippy::cast_precision_loss, reason = "rows of a terminal")]
         let most = (rows / ROWS_A_LABEL).max(1) as f64;
         let step = nice((high - low) / most);
@@ -142,11 +144,11 @@ mod tests {
     #[test]
     fn labels_are_round_and_reach_over_all_values() {
         assert_eq!(labels(18.2, 23.1), ["18", "20", "22", "24"]);
-        assert_eq!(labels(-0.31, 0.42), ["-0.5", "0.0", "0.5"]);
-        assert_eq!(labels(0.0, 3.1e9), ["0G", "2G", "4G"]);
+        assert_eq!(labels(-0.31, 0.42), ["-0.4", "-0.2", "0.0", "0.2", "0.4", "0.6"]);
+        assert_eq!(labels(0.0, 3.1e9), ["0G", "1G", "2G", "3G", "4G"]);
         assert_eq!(labels(21.5, 21.5), ["21.0", "21.5", "22.0"]);
-        assert_eq!(labels(0.0, 0.0), ["-0.5", "0.0", "0.5"]);
-        assert_eq!(labels(1013.2, 1013.9), ["1013.0", "1013.5", "1014.0"]);
+        assert_eq!(labels(0.0, 0.0), ["0.0", "0.2", "0.4", "0.6"]);
+        assert_eq!(labels(1013.2, 1013.9), ["1013.2", "1013.4", "1013.6", "1013.8", "1014.0"]);
     }
 
     #[test]

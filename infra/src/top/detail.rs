@@ -14,6 +14,9 @@ use crate::dynamo::{Line, Series};
 use crate::fleet::{ClockState, FleetDevice, FleetSensor};
 use crate::plot::{self, Chart, Curve, Ink};
 
+/// The least span of a chart, in milliseconds (two minutes).
+const LEAST_MS: i64 = 2 * 60 * 1000;
+
 /// Columns of the small line beside each sensor.
 const SPARK: usize = 20;
 
@@ -116,14 +119,15 @@ fn spark(detail: &Detail, sensor: &FleetSensor, screen: &Screen) -> String {
     let series = detail.charts.as_ref().and_then(|charts| charts.get(&sensor.sensor));
     let line = series.and_then(|series| Some((series, series.lines.values().next()?)));
     line.map_or_else(String::new, |(series, line)| {
-        plot::spark(&curve(series, line), hour(screen), SPARK)
+        plot::spark(&curve(series, line), span_of(series, screen), SPARK)
     })
 }
 
-/// The hour before the tables were read.
-fn hour(screen: &Screen) -> (i64, i64) {
+/// The hour before the tables were read, or less of it where there is less.
+fn span_of(series: &Series, screen: &Screen) -> (i64, i64) {
     let now = screen.fleet.as_ref().map_or(0, |fleet| fleet.at.get());
-    (now - HOUR_MS, now)
+    let first = series.at.first().copied().unwrap_or(now).min(now - LEAST_MS);
+    (first.max(now - HOUR_MS), now)
 }
 
 fn curve<'a>(series: &'a Series, line: &'a Line) -> Curve<'a> {
@@ -158,7 +162,7 @@ fn charts(
             title: name,
             unit: line.unit.as_deref(),
             curve: curve(series, line),
-            span: hour(screen),
+            span: span_of(series, screen),
             faults: &faults,
             zone: pen.zone,
         };
@@ -177,7 +181,8 @@ fn charts(
     }
     let more = usize::from(count.saturating_sub(beside * under));
     if more > 0 && area.height > 0 {
-        let text = format!("{more} more quantities: a larger terminal shows them");
+        let quantities = if more == 1 { "quantity" } else { "quantities" };
+        let text = format!("{more} more {quantities}: a larger terminal shows them");
         put_right(buffer, area, (0, area.height - 1), &text, pen.of(Ink::Dim));
     }
 }
