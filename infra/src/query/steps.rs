@@ -82,7 +82,7 @@ pub(super) async fn print(
     let mut rows: Vec<Row<'_>> =
         found.iter().flat_map(|(sensor, series)| rows(sensor, series)).collect();
     // Those of one time stay in the order of sensors and quantities.
-    rows.sort_by(|one, other| other.at.cmp(&one.at));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.at));
     rows.truncate(arguments.limit.unwrap_or(usize::MAX));
     write(&rows, arguments.format, out)
 }
