@@ -1,6 +1,7 @@
 //! `query`: readings of a device or a sensor over a time range, one by one, in steps, or as charts.
 
 mod chart;
+mod fold;
 mod steps;
 
 use std::collections::BTreeSet;

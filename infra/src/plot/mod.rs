@@ -29,6 +29,8 @@ const LEAST: (usize, usize) = (10, 2);
 pub struct Curve<'a> {
     /// Times, in milliseconds since 1970, in order.
     pub at: &'a [i64],
+    /// For how many milliseconds from there each stands; 0 where it is one reading.
+    pub step_ms: i64,
     /// The least values from each time on to the next; `None` where there were none.
     pub min: &'a [Option<f64>],
     /// The means.
@@ -48,8 +50,8 @@ pub struct Chart<'a> {
     pub curve: Curve<'a>,
     /// From when to when, in milliseconds since 1970.
     pub span: (i64, i64),
-    /// When there was a fault instead of a value.
-    pub faults: &'a [i64],
+    /// When there were faults instead of values, and how many.
+    pub faults: &'a [(i64, u64)],
     /// Where the times at the axis are those of.
     pub zone: &'a TimeZone,
 }
@@ -124,7 +126,7 @@ fn summary(chart: &Chart<'_>) -> String {
         parts.push(format!("max {}", number(high)));
         parts.extend(means.last().map(|last| format!("last {}", number(*last))));
     }
-    match chart.faults.len() {
+    match chart.faults.iter().map(|(_, times)| times).sum::<u64>() {
         0 => {}
         1 => parts.push("× 1 fault".to_owned()),
         many => parts.push(format!("× {many} faults")),
@@ -169,7 +171,8 @@ fn around(
     let mut dots = Dots::new(columns, rows);
     let (wide, high) = (dots.width(), dots.height());
     for ((at, min), max) in curve.at.iter().zip(curve.min).zip(curve.max) {
-        if let (Some(x), Some(min), Some(max)) = (span.place(*at, wide), min, max) {
+        let x = span.place_middle(*at, curve.step_ms, wide);
+        if let (Some(x), Some(min), Some(max)) = (x, min, max) {
             dots.fill(x, scale.place(*min, high), scale.place(*max, high));
         }
     }
@@ -188,7 +191,8 @@ fn lines(
     let gap = gap(curve);
     let mut before: Option<(i64, usize, usize)> = None;
     for (at, mean) in curve.at.iter().zip(curve.mean) {
-        let (Some(x), Some(mean)) = (span.place(*at, wide), mean) else { continue };
+        let x = span.place_middle(*at, curve.step_ms, wide);
+        let (Some(x), Some(mean)) = (x, mean) else { continue };
         let y = scale.place(*mean, high);
         match before.filter(|(then, ..)| at - then <= gap) {
             Some((_, from_x, from_y)) => dots.line((from_x, from_y), (x, y)),
@@ -235,8 +239,8 @@ fn axis(
             free = from + length + 2;
         }
     }
-    for at in chart.faults {
-        if let Some(column) = span.place(*at, columns) {
+    for (at, _) in chart.faults {
+        if let Some(column) = span.place_middle(*at, chart.curve.step_ms, columns) {
             picture.set(GUTTER + 1 + column, rows + 1, '×', Ink::Fault);
         }
     }

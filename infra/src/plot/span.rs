@@ -64,6 +64,13 @@ impl<'a> Span<'a> {
         (self.from..=self.to).contains(&at).then(|| place(fraction, dots))
     }
 
+    /// The same of the middle of a step. One that reaches over an end of the span is drawn at that.
+    pub(super) fn place_middle(&self, at: i64, step_ms: i64, dots: usize) -> Option<usize> {
+        let middle = at.saturating_add(step_ms / 2);
+        let is_part = at <= self.to && at.saturating_add(step_ms) > self.from;
+        self.place(if is_part { middle.clamp(self.from, self.to) } else { middle }, dots)
+    }
+
     /// Round times and what is written under them, for so many columns.
     pub(super) fn ticks(&self, columns: usize) -> Vec<(i64, String)> {
         let columns = i64::try_from(columns).unwrap_or(i64::MAX).max(1);
@@ -223,6 +230,9 @@ mod tests {
         let span = Span::new((1000, 2000), utc);
         assert_eq!((span.place(1000, 11), span.place(2000, 11)), (Some(0), Some(10)));
         assert_eq!((span.place(999, 11), span.place(2001, 11)), (None, None));
+        let middle = |at| span.place_middle(at, 400, 11);
+        assert_eq!((middle(1000), middle(700), middle(1900)), (Some(2), Some(0), Some(10)));
+        assert_eq!((middle(600), middle(2001)), (None, None));
         assert_eq!(Span::new((5000, 5000), utc).place(5000, 11), Some(0));
     }
 }

@@ -24,7 +24,7 @@ impl Minutes {
     }
 
     fn curve(&self) -> Curve<'_> {
-        Curve { at: &self.at, min: &self.min, mean: &self.mean, max: &self.max }
+        Curve { at: &self.at, step_ms: 0, min: &self.min, mean: &self.mean, max: &self.max }
     }
 }
 
@@ -33,7 +33,7 @@ fn utc() -> &'static TimeZone {
     &UTC
 }
 
-fn chart<'a>(curve: Curve<'a>, minutes: i64, faults: &'a [i64]) -> Chart<'a> {
+fn chart<'a>(curve: Curve<'a>, minutes: i64, faults: &'a [(i64, u64)]) -> Chart<'a> {
     Chart {
         title: "bme280 temperature",
         unit: Some("Cel"),
@@ -109,10 +109,10 @@ fn the_span_from_least_to_greatest_is_around_the_line() {
 #[test]
 fn faults_are_marked_at_the_axis_of_time() {
     let values = Minutes::new((0..=60).map(|_| Some(5.0)), 0.0);
-    let faults = [FROM, FROM + 30 * MINUTE, FROM + 90 * MINUTE];
+    let faults = [(FROM, 1), (FROM + 30 * MINUTE, 4), (FROM + 90 * MINUTE, 2)];
     let picture = draw(&chart(values.curve(), 60, &faults), 68, 8);
     let drawn = picture.lines(false);
-    assert!(drawn[0].ends_with("× 3 faults"), "{}", drawn[0]);
+    assert!(drawn[0].ends_with("× 7 faults"), "{}", drawn[0]);
     let axis: Vec<char> = drawn[6].chars().collect();
     assert_eq!((axis[GUTTER + 1], axis[GUTTER + 1 + 29]), ('×', '×'), "{}", drawn[6]);
     assert_eq!(axis.iter().filter(|one| **one == '×').count(), 2, "one is outside");

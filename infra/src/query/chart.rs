@@ -67,8 +67,11 @@ pub(super) async fn print(
         let step = arguments.step.unwrap_or(Step::Auto);
         // A character is two dots wide.
         let points = columns * 2;
-        let series =
-            steps::read(database, &arguments.device, &sensor, (from, to), step, points).await?;
+        let name = (&arguments.device, &sensor);
+        let series = steps::read(database, name, (from, to), step, points).await?;
+        if let Some(incomplete) = &series.incomplete {
+            tracing::warn!(sensor = sensor.as_str(), "{incomplete}");
+        }
         found.push((sensor.to_string(), series));
     }
     draw(arguments.device.as_str(), &found, look, out)
@@ -89,18 +92,27 @@ fn draw(
         zone_name(look.zone, to)
     )?;
     let charts: usize = found.iter().map(|(_, series)| series.lines.len()).sum();
-    if charts == 0 && found.iter().all(|(_, series)| series.faults.is_empty()) {
+    let is_empty = |series: &Series| series.faults.is_empty() && series.unset.is_empty();
+    if charts == 0 && found.iter().all(|(_, series)| is_empty(series)) {
         return Ok(writeln!(out, "no readings")?);
     }
     let rows = if charts == 1 { ROWS.0 } else { ROWS.1 };
     for (sensor, series) in found {
-        let faults: Vec<i64> = series.faults.iter().map(|fault| fault.at).collect();
+        let faults: Vec<(i64, u64)> =
+            series.faults.iter().map(|fault| (fault.at, fault.times)).collect();
         if series.lines.is_empty() && !faults.is_empty() {
-            writeln!(out, "\n{sensor}: {} faults and no value", faults.len())?;
+            let times: u64 = faults.iter().map(|(_, times)| times).sum();
+            writeln!(out, "\n{sensor}: {times} faults and no value")?;
         }
         for (name, line) in &series.lines {
             let title = format!("{sensor} {name}");
-            let curve = Curve { at: &series.at, min: &line.min, mean: &line.mean, max: &line.max };
+            let curve = Curve {
+                at: &series.at,
+                step_ms: series.step_ms,
+                min: &line.min,
+                mean: &line.mean,
+                max: &line.max,
+            };
             let unit = line.unit.as_deref();
             let chart = Chart {
                 title: &title,
@@ -114,6 +126,13 @@ fn draw(
             for line in plot::draw(&chart, look.columns, rows).lines(look.colour) {
                 writeln!(out, "{line}")?;
             }
+        }
+        if !series.unset.is_empty() {
+            writeln!(
+                out,
+                "\n{sensor}: {} readings without a time came meanwhile, and are in no chart",
+                series.unset.len()
+            )?;
         }
     }
     Ok(())
@@ -142,7 +161,7 @@ mod tests {
             min: values.clone(),
             mean: values.clone(),
             max: values.clone(),
-            ..Line::default()
+            count: vec![1, 1],
         };
         let lines = [("humidity".to_owned(), line("%RH")), ("temperature".to_owned(), line("Cel"))];
         let series = Series {
@@ -162,9 +181,9 @@ mod tests {
 
     #[test]
     fn faults_alone_and_nothing_are_said() {
-        let fault = FaultAt { at: FROM + 1, fault: "timeout".to_owned() };
+        let fault = FaultAt { at: FROM + 1, fault: "timeout".to_owned(), times: 2 };
         let series = Series { faults: vec![fault.clone(), fault], ..Series::default() };
-        assert!(drawn(&[("w1".to_owned(), series)]).ends_with("\nw1: 2 faults and no value\n"));
+        assert!(drawn(&[("w1".to_owned(), series)]).ends_with("\nw1: 4 faults and no value\n"));
         assert!(drawn(&[("w1".to_owned(), Series::default())]).ends_with("no readings\n"));
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tidings_agent::clock;
 use tidings_schema::{DeviceId, SensorId, UnixMillis};
 
+use super::fold::fold;
 use super::{Format, QueryArguments, Step, sensors, time};
 use crate::Trouble;
 use crate::dynamo::{Database, Series, SeriesQuery};
@@ -16,15 +17,20 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Steps of `auto`, about.
 const POINTS: usize = 200;
 
+/// The longest stretches that are read in one go as steps of five minutes and of hours: somewhat less
+/// than what the tables give so fine (8 and 62 days), in whole days.
+const MINUTES_MS: i64 = 7 * DAY_MS;
+const HOURS_MS: i64 = 60 * DAY_MS;
+
 impl Step {
-    /// Its length in milliseconds; `None` where that depends on the span.
-    const fn millis(self) -> Option<i64> {
+    /// Its length, and the longest stretch to be read in one go, in milliseconds; `None` where it is
+    /// as it comes.
+    const fn millis(self) -> Option<(i64, i64)> {
         match self {
-            Self::Auto => None,
-            Self::Raw => Some(1),
-            Self::FiveMinutes => Some(5 * 60 * 1000),
-            Self::Hour => Some(60 * 60 * 1000),
-            Self::Day => Some(DAY_MS),
+            Self::Auto | Self::Raw => None,
+            Self::FiveMinutes => Some((5 * 60 * 1000, MINUTES_MS)),
+            Self::Hour => Some((60 * 60 * 1000, HOURS_MS)),
+            Self::Day => Some((DAY_MS, i64::MAX)),
         }
     }
 }
@@ -32,20 +38,33 @@ impl Step {
 /// A sensor over time, in these steps, or in about so many.
 pub(super) async fn read(
     database: &Database,
-    device: &DeviceId,
-    sensor: &SensorId,
+    (device, sensor): (&DeviceId, &SensorId),
     (from, to): (UnixMillis, UnixMillis),
     step: Step,
     points: usize,
 ) -> Result<Series, Trouble> {
-    let points = match step.millis() {
-        None => points,
-        Some(millis) => {
-            usize::try_from((to.get() - from.get()) / millis).unwrap_or(usize::MAX).max(1)
-        }
+    let ask = |from, to, points| SeriesQuery {
+        device: device.clone(),
+        sensor: sensor.clone(),
+        from,
+        to,
+        points,
     };
-    let query = SeriesQuery { device: device.clone(), sensor: sensor.clone(), from, to, points };
-    database.series(&query).await
+    let Some((millis, longest)) = step.millis() else {
+        let points = if step == Step::Raw { usize::MAX } else { points };
+        return database.series(&ask(from, to, points)).await;
+    };
+    let mut parts = Vec::new();
+    // Whole steps, or a step would be read in two parts.
+    let mut begin = from.get() - from.get().rem_euclid(millis);
+    while begin <= to.get() {
+        let next = begin.saturating_add(longest);
+        let within = |at: i64| UnixMillis::new(at).unwrap_or(UnixMillis::MAX);
+        let (first, last) = (within(begin), within(next - 1).min(to));
+        parts.push(database.series(&ask(first, last, usize::MAX)).await?);
+        begin = next;
+    }
+    Ok(fold(parts, Some(millis)))
 }
 
 /// One step of one quantity.
@@ -57,6 +76,7 @@ struct Row<'a> {
     quantity: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
+    count: u64,
     min: f64,
     mean: f64,
     max: f64,
@@ -90,28 +110,33 @@ pub(super) async fn print(
 fn rows<'a>(sensor: &'a str, series: &'a Series) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
     for (quantity, line) in &series.lines {
-        let values = line.min.iter().zip(&line.mean).zip(&line.max);
-        for (at, ((min, mean), max)) in series.at.iter().zip(values) {
+        let values = line.count.iter().zip(&line.min).zip(&line.mean).zip(&line.max);
+        for (at, (((count, min), mean), max)) in series.at.iter().zip(values) {
             let (Ok(at), Some(min), Some(mean), Some(max)) =
                 (UnixMillis::new(*at), *min, *mean, *max)
             else {
                 continue;
             };
             let unit = line.unit.as_deref();
-            rows.push(Row { at, step_ms: series.step_ms, sensor, quantity, unit, min, mean, max });
+            let (count, step_ms) = (*count, series.step_ms);
+            rows.push(Row { at, step_ms, sensor, quantity, unit, count, min, mean, max });
         }
     }
     rows
 }
 
 fn write(rows: &[Row<'_>], format: Format, out: &mut impl Write) -> Result<(), Trouble> {
-    const HEADER: [&str; 7] = ["time", "sensor", "quantity", "unit", "min", "mean", "max"];
+    const HEADER: [&str; 8] =
+        ["time", "sensor", "quantity", "unit", "count", "min", "mean", "max"];
+    /// Columns of text before those of numbers.
+    const TEXTS: usize = 4;
     let cells = |row: &Row<'_>, number: fn(f64) -> String| {
         vec![
             time(row.at),
             row.sensor.to_owned(),
             row.quantity.to_owned(),
             row.unit.unwrap_or_default().to_owned(),
+            row.count.to_string(),
             number(row.min),
             number(row.mean),
             number(row.max),
@@ -138,7 +163,7 @@ fn write(rows: &[Row<'_>], format: Format, out: &mut impl Write) -> Result<(), T
         Format::Table => {
             let header = HEADER.map(str::to_owned).to_vec();
             let rows = rows.iter().map(|row| cells(row, crate::plot::number)).collect();
-            writeln!(out, "{}", super::table_with(header, rows, HEADER.len() - 3))?;
+            writeln!(out, "{}", super::table_with(header, rows, TEXTS))?;
         }
     }
     Ok(())
@@ -152,10 +177,10 @@ mod tests {
     fn series() -> Series {
         let line = Line {
             unit: Some("Cel".to_owned()),
+            count: vec![30, 0, 28],
             min: vec![Some(1.0), None, Some(3.0)],
             mean: vec![Some(1.5), None, Some(3.25)],
             max: vec![Some(2.0), None, Some(4.0)],
-            ..Line::default()
         };
         Series {
             step_ms: 300_000,
@@ -177,14 +202,14 @@ mod tests {
     fn a_step_without_values_has_no_row() {
         assert_eq!(
             written(Format::Csv),
-            "time,sensor,quantity,unit,min,mean,max\n\
-             1970-01-01T00:00:00.000Z,bme280,temperature,Cel,1,1.5,2\n\
-             1970-01-01T00:10:00.000Z,bme280,temperature,Cel,3,3.25,4\n"
+            "time,sensor,quantity,unit,count,min,mean,max\n\
+             1970-01-01T00:00:00.000Z,bme280,temperature,Cel,30,1,1.5,2\n\
+             1970-01-01T00:10:00.000Z,bme280,temperature,Cel,28,3,3.25,4\n"
         );
         let json = written(Format::Json);
         assert_eq!(json.lines().count(), 2);
         assert!(json.starts_with(
-            r#"{"at":0,"step_ms":300000,"sensor":"bme280","quantity":"temperature","unit":"Cel","min":1.0,"mean":1.5,"max":2.0}"#
+            r#"{"at":0,"step_ms":300000,"sensor":"bme280","quantity":"temperature","unit":"Cel","count":30,"min":1.0,"mean":1.5,"max":2.0}"#
         ), "{json}");
         assert!(written(Format::Table).contains("temperature"));
     }

@@ -131,7 +131,13 @@ fn span_of(series: &Series, screen: &Screen) -> (i64, i64) {
 }
 
 fn curve<'a>(series: &'a Series, line: &'a Line) -> Curve<'a> {
-    Curve { at: &series.at, min: &line.min, mean: &line.mean, max: &line.max }
+    Curve {
+        at: &series.at,
+        step_ms: series.step_ms,
+        min: &line.min,
+        mean: &line.mean,
+        max: &line.max,
+    }
 }
 
 fn charts(
@@ -151,7 +157,8 @@ fn charts(
         put(buffer, area, (0, 0), "nothing in the last hour", pen.of(Ink::Dim));
         return;
     };
-    let faults: Vec<i64> = series.faults.iter().map(|fault| fault.at).collect();
+    let faults: Vec<(i64, u64)> =
+        series.faults.iter().map(|fault| (fault.at, fault.times)).collect();
     let count = columns(series.lines.len()).max(1);
     // Side by side where there is room, and as high as they can be.
     let beside = (area.width / CHART.1).clamp(1, 2).min(count);

@@ -3,7 +3,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
 use serde_json::json;
-use tidings_schema::UnixMillis;
+use tidings_schema::{Clock, UnixMillis};
 
 use super::super::draw::{Pen, draw};
 use super::*;
@@ -28,6 +28,7 @@ fn heard(name: &str, sensor: &str, ago_ms: i64, values: &[(&str, f64)]) -> Heard
             values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
             units: BTreeMap::new(),
             fault: None,
+            clock: Clock::Set,
         }),
     }
 }
@@ -224,9 +225,9 @@ fn hour() -> Charts {
         min: values.clone(),
         mean: values.clone(),
         max: values,
-        ..Line::default()
+        count: vec![1; 60],
     };
-    let faults = vec![FaultAt { at: NOW - 30 * MINUTE, fault: "timeout".to_owned() }];
+    let faults = vec![FaultAt { at: NOW - 30 * MINUTE, fault: "timeout".to_owned(), times: 1 }];
     let lines = [("temperature".to_owned(), line)].into();
     let series = Series { at, lines, faults, readings: 60, ..Series::default() };
     [(SensorId::try_from("bme280").unwrap(), series)].into()
