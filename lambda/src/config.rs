@@ -47,12 +47,14 @@ pub struct Retention {
     pub reading_days: u32,
     /// Quarantined messages, in days after they came.
     pub quarantine_days: u32,
+    /// Rollups, in days after the time that they are of.
+    pub rollup_days: u32,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            retention: Retention { reading_days: 365, quarantine_days: 30 },
+            retention: Retention { reading_days: 365, quarantine_days: 30, rollup_days: 1826 },
             layout: Layout::Each,
             timeout: Duration::from_secs(30),
         }
@@ -114,6 +116,12 @@ impl Config {
                     quarantine_days: reader.number(
                         "TIDINGS_QUARANTINE_DAYS",
                         defaults.retention.quarantine_days,
+                        1,
+                        36_500,
+                    ),
+                    rollup_days: reader.number(
+                        "TIDINGS_ROLLUP_DAYS",
+                        defaults.retention.rollup_days,
                         1,
                         36_500,
                     ),

@@ -1,6 +1,6 @@
 //! One invocation: event in, tables written, an answer and a report out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
@@ -15,14 +15,15 @@ use crate::config::Rules;
 use crate::enrich::{Profile, Profiles};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::item::{Item, Put};
+use crate::job::JobSummary;
 use crate::metrics::{NamedMessage, Report};
-use crate::plan;
+use crate::news::Teller;
 use crate::refusal::causes;
-use crate::seen::{Heard, Seen};
 use crate::sift::{Sifted, sender, sift};
 use crate::source::{self, Delivery, Source};
 use crate::store::{AlertStore, Store, StoreError};
 use crate::writer::{self, Written};
+use crate::{news, plan};
 
 /// What is kept of the deadline for the answer to reach Lambda before it kills the function.
 const RESERVE: Duration = Duration::from_millis(1500);
@@ -30,12 +31,12 @@ const RESERVE: Duration = Duration::from_millis(1500);
 /// The function.
 #[derive(Debug)]
 pub struct Ingest<S, N = Logged> {
-    store: S,
+    pub(crate) store: S,
     /// Who is told of alerts; nobody where nothing is to be made of readings but items.
     notifier: Option<N>,
-    rules: Rules,
+    pub(crate) rules: Rules,
     profiles: Profiles,
-    seen: Seen,
+    teller: Teller,
 }
 
 /// What the function answers.
@@ -48,6 +49,8 @@ pub enum Answer {
     Sqs(SqsBatchResponse),
     /// To a stream: which records are to come again, with all that follow the first of them.
     Kinesis(KinesisEventResponse),
+    /// To the schedule.
+    Job(JobSummary),
 }
 
 /// What was done with one message.
@@ -93,11 +96,15 @@ pub enum HandlerError {
         #[source]
         source: Option<StoreError>,
     },
+    /// The job of the schedule could not be done. The next one will try again.
+    #[error("the job of the schedule was not done")]
+    Job(#[source] StoreError),
 }
 
 impl HandlerError {
     /// All names that errors can have.
-    pub const NAMES: [&'static str; 3] = ["InvalidEvent", "PayloadTooLarge", "WriteIncomplete"];
+    pub const NAMES: [&'static str; 4] =
+        ["InvalidEvent", "JobFailed", "PayloadTooLarge", "WriteIncomplete"];
 
     /// The name in Lambda's error answer.
     #[must_use]
@@ -106,6 +113,7 @@ impl HandlerError {
             Self::Event(EnvelopeError::TooLarge { .. }) => "PayloadTooLarge",
             Self::Event(_) => "InvalidEvent",
             Self::Incomplete { .. } => "WriteIncomplete",
+            Self::Job(_) => "JobFailed",
         }
     }
 
@@ -122,12 +130,15 @@ impl From<HandlerError> for Diagnostic {
     }
 }
 
+/// The place of a message in its invocation, who sent it, and what is in it.
+pub(crate) type SiftedMessage = (usize, NamedMessage, Sifted);
+
 /// What came of the messages of an invocation so far.
 #[derive(Debug, Default)]
 struct Batch {
     puts: Vec<Put>,
     /// Of each message that could be sifted, its place, who sent it, and what is in it.
-    messages: Vec<(usize, NamedMessage, Sifted)>,
+    messages: Vec<SiftedMessage>,
     /// Places of the messages that are not done.
     failed: BTreeSet<usize>,
     /// The last thing that went wrong with one of them.
@@ -137,16 +148,16 @@ struct Batch {
 impl<S> Ingest<S> {
     /// A function that writes to this store, and logs alerts.
     pub fn new(store: S, rules: Rules) -> Self {
-        let (profiles, seen) = (Profiles::default(), Seen::default());
-        Self { store, notifier: Some(Logged), rules, profiles, seen }
+        let (profiles, teller) = (Profiles::default(), Teller::default());
+        Self { store, notifier: Some(Logged), rules, profiles, teller }
     }
 }
 
 impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
     /// The same, which tells this one of alerts.
     pub fn with_notifier<M>(self, notifier: M) -> Ingest<S, M> {
-        let Self { store, rules, profiles, seen, .. } = self;
-        Ingest { store, notifier: Some(notifier), rules, profiles, seen }
+        let Self { store, rules, profiles, teller, .. } = self;
+        Ingest { store, notifier: Some(notifier), rules, profiles, teller }
     }
 
     /// The same, which leaves alerts alone: what is replayed is of the past.
@@ -196,6 +207,14 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
         (answer(source, deliveries, batch, &report), report)
     }
 
+    /// What alerts need at times: silence, and what nobody could be told of.
+    pub async fn tick_alerts(&self, until: Instant) -> Alerted {
+        match &self.notifier {
+            Some(notifier) => alert::tick(&self.store, notifier, wall_clock(), until).await,
+            None => Alerted::default(),
+        }
+    }
+
     /// What would be done with a message, of which nothing is written.
     ///
     /// # Errors
@@ -217,7 +236,7 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
         Ok(preview)
     }
 
-    fn until(&self, deadline: SystemTime) -> Instant {
+    pub(crate) fn until(&self, deadline: SystemTime) -> Instant {
         let left = deadline
             .duration_since(SystemTime::now())
             .ok()
@@ -275,12 +294,7 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
         let failed = &batch.failed;
         let done = batch.messages.iter_mut().filter(|(origin, ..)| !failed.contains(origin));
         let samples: Vec<_> = done.flat_map(|(.., sifted)| sifted.samples.drain(..)).collect();
-        match now() {
-            Some(now) if !samples.is_empty() => {
-                alert::watch(&self.store, notifier, samples, now, until).await
-            }
-            Some(_) | None => Alerted::default(),
-        }
+        alert::watch(&self.store, notifier, samples, wall_clock(), until).await
     }
 
     /// Writes what was sifted; returns how many items were tried again.
@@ -299,50 +313,42 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
                     let at = sifted.refused.iter().position(|reason| *reason == item.reason);
                     at.map(|at| sifted.refused.swap_remove(at));
                 }
-                Item::Seen(_) => {}
+                Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => {}
             }
         }
         let now = Instant::now();
-        let heard = batch.messages.iter().flat_map(|(_, named, sifted)| {
-            let device = DeviceId::try_from(named.client_id.as_str()).ok();
-            let sensors = device.map(|device| (device, &sifted.sensors)).into_iter();
-            sensors.flat_map(move |(device, sensors)| {
-                let heard = Heard { at: named.received_at, principal: named.principal.as_deref() };
-                sensors.iter().map(move |sensor| (device.clone(), sensor.clone(), heard))
-            })
-        });
-        let news = self.seen.news(heard, now);
-        let mut told: HashMap<String, _> = news
-            .iter()
-            .filter_map(|put| match &put.item {
-                Item::Seen(item) => {
-                    Some((item.sk.clone(), (item.device.clone(), item.sensor.clone())))
-                }
-                Item::Reading(_) | Item::Packed(_) | Item::Quarantine(_) => None,
-            })
-            .collect();
-        puts.extend(news);
+        let news = self.teller.news(&batch.messages, now, wall_clock());
+        puts.extend(news.puts());
         let total = puts.len();
         let Written { left, retries, last_error, .. } =
             writer::write(&self.store, puts, until).await;
         for put in &left {
-            match put.origin {
-                Some(origin) => {
-                    batch.failed.insert(origin);
-                }
+            match &put.item {
+                // Readings of an hour that is not known to be due would be missing in its rollup.
+                Item::Due(due) => batch.failed.extend(news::sharing(&batch.messages, due)),
+                Item::Reading(_)
+                | Item::Packed(_)
+                | Item::Quarantine(_)
+                | Item::Rollup(_)
                 // What the function says of its own is said again with the next message.
-                None => {
-                    told.remove(put.address().2);
-                }
+                | Item::Seen(_) => batch.failed.extend(put.origin),
             }
         }
-        self.seen.told(told.into_values(), now);
-        if left.iter().any(|put| put.origin.is_some()) {
+        self.teller.told(news, &left, now);
+        let is_needed = |put: &Put| put.origin.is_some() || matches!(put.item, Item::Due(_));
+        if left.iter().any(is_needed) {
             let error = HandlerError::Incomplete { left: left.len(), total, source: last_error };
             batch.error = Some(error);
         }
         retries
     }
+}
+
+/// Now, by the clock of this machine.
+pub(crate) fn wall_clock() -> UnixMillis {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(now.as_millis()).ok();
+    millis.and_then(|millis| UnixMillis::new(millis).ok()).unwrap_or(UnixMillis::MAX)
 }
 
 /// Counts what was done: of the messages that will come again, nothing.
@@ -369,12 +375,7 @@ fn lag(deliveries: &[Delivery]) -> Option<i64> {
     let messages = deliveries.iter().filter_map(|delivery| delivery.message.as_ref().ok());
     let oldest = messages.map(|(envelope, _)| envelope.received_at).min()?;
     // The two clocks are different ones: a difference below zero is none.
-    Some((now()?.get() - oldest.get()).max(0))
-}
-
-fn now() -> Option<UnixMillis> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    UnixMillis::new(i64::try_from(now.as_millis()).ok()?).ok()
+    Some((wall_clock().get() - oldest.get()).max(0))
 }
 
 fn answer(
@@ -402,6 +403,8 @@ fn answer(
             response.set_failures(failed);
             Ok(Answer::Sqs(response))
         }
+        (Source::Job, Some(error)) => Err(error),
+        (Source::Job, None) => Ok(Answer::Job(JobSummary::default())),
         (Source::Kinesis, _) => {
             let mut response = KinesisEventResponse::default();
             response.set_failures(failed);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidings_schema::{Clock, Content, DeviceId, ReadingKey, SensorId, Seq, UnixMillis};
+use tidings_schema::{Clock, Content, DeviceId, ReadingKey, SensorId, Seq, UnixMillis, key};
+
+use crate::rollup::Rollup;
 
 /// One item for one of the tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,10 @@ pub enum Item {
     Quarantine(QuarantineItem),
     /// For `devices`.
     Seen(SeenItem),
+    /// For `devices`.
+    Due(DueItem),
+    /// For `readings`.
+    Rollup(RollupItem),
 }
 
 /// Partition key of what the function has seen in the table `devices`: one partition, so that one
@@ -35,6 +41,55 @@ pub const SEEN_PARTITION: &str = "seen";
 
 /// Partition key of what the operator says of devices in the table `devices`.
 pub const PROFILE_PARTITION: &str = "device";
+
+/// Partition key of the hours that are to be summed up in the table `devices`.
+pub const DUE_PARTITION: &str = "due";
+
+/// An hour of a sensor in which readings have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueItem {
+    /// Sort key: `<device>#<sensor>#<13-digit ms of the hour's beginning>`.
+    pub sk: String,
+    /// The device.
+    pub device: DeviceId,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// When the hour begins.
+    pub hour: UnixMillis,
+    /// When this was said last.
+    pub marked_at: UnixMillis,
+}
+
+impl DueItem {
+    pub(crate) fn new(
+        device: DeviceId,
+        sensor: SensorId,
+        hour: UnixMillis,
+        marked_at: UnixMillis,
+    ) -> Self {
+        let sk = format!("{}#{}", key::partition(&device, &sensor), key::time_prefix(hour));
+        Self { sk, device, sensor, hour, marked_at }
+    }
+}
+
+/// What the readings of a sensor's hour or day come to ([`crate::rollup`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollupItem {
+    /// Partition key: `<device>#<sensor>#hour`, or `#day`.
+    pub pk: String,
+    /// Sort key: when it begins, 13 digits.
+    pub sk: String,
+    /// The device.
+    pub device: DeviceId,
+    /// The sensor.
+    pub sensor: SensorId,
+    /// The sums.
+    pub rollup: Rollup,
+    /// Of an hour, the sums of each five minutes ([`crate::rollup::Parts`]).
+    pub parts: Option<String>,
+    /// When the table may forget it, in seconds since 1970.
+    pub expires_at: i64,
+}
 
 /// A sensor that has been heard of.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +105,27 @@ pub struct SeenItem {
     /// The certificate that the device used for it, as `principal()` gives it: by this `tidings
     /// provision --rotate` knows that a new one has connected.
     pub principal: Option<String>,
+    /// The newest of its readings that this function has seen, so that one query shows a fleet.
+    pub latest: Latest,
+}
+
+/// What a sensor said last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest {
+    /// When, counted by `clock`.
+    pub at: UnixMillis,
+    /// Whether the device knew the time.
+    pub clock: Clock,
+    /// What.
+    pub content: Content,
+}
+
+impl Latest {
+    /// Whether this was said after another: a time that is known goes before one that is not.
+    #[must_use]
+    pub fn is_after(&self, other: &Self) -> bool {
+        (self.clock == Clock::Set, self.at) > (other.clock == Clock::Set, other.at)
+    }
 }
 
 /// What all readings of one message have in common.
@@ -157,6 +233,8 @@ impl Put {
             Item::Packed(item) => (Table::Readings, &item.pk, &item.sk),
             Item::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
             Item::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
+            Item::Due(item) => (Table::Devices, DUE_PARTITION, &item.sk),
+            Item::Rollup(item) => (Table::Readings, &item.pk, &item.sk),
         }
     }
 }

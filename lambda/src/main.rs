@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     let handle = |event: LambdaEvent<Box<RawValue>>| async move {
         let LambdaEvent { payload, context, .. } = event;
         topic.learn(&context.invoked_function_arn);
-        let (answer, mut report) = ingest.handle(payload.get(), context.deadline()).await;
+        let (answer, mut report) = ingest.invoke(payload.get(), context.deadline()).await;
         report.cold_start = is_first.swap(false, Ordering::Relaxed);
         report.xray_trace_id = context.xray_trace_id;
         log::report(&report);

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use tidings_schema::UnixMillis;
 
 use crate::alert::Alerted;
+use crate::job::JobSummary;
 use crate::source::Source;
 
 /// Namespace of all metrics.
@@ -57,6 +58,8 @@ pub struct Report {
     pub named: Vec<NamedMessage>,
     /// The trace id of X-Ray, where it is switched on.
     pub xray_trace_id: Option<String>,
+    /// What a job of the schedule did.
+    pub job: Option<JobSummary>,
     /// Name and text of what went wrong.
     pub error: Option<(&'static str, String)>,
 }
@@ -94,8 +97,11 @@ impl Report {
     #[must_use]
     pub fn line(&self, now: UnixMillis) -> String {
         let mut line = Line(String::with_capacity(640));
-        let (level, message) =
-            if self.failed > 0 { ("ERROR", "not ingested") } else { ("INFO", "ingested") };
+        let (level, message) = match (&self.job, self.failed) {
+            (Some(_), _) => ("INFO", "summed up"),
+            (None, 0) => ("INFO", "ingested"),
+            (None, _) => ("ERROR", "not ingested"),
+        };
         line.text("level", level);
         line.text("message", message);
         if let Some((name, text)) = &self.error {
@@ -129,8 +135,10 @@ impl Report {
             write!(metrics, r#"{comma}{{"Name":"{name}","Unit":"{unit}"}}"#).ok();
             line.number(name, value);
         };
-        metric(&mut line, "Accepted", self.accepted, "Count");
-        metric(&mut line, "Quarantined", self.quarantined(), "Count");
+        if self.job.is_none() {
+            metric(&mut line, "Accepted", self.accepted, "Count");
+            metric(&mut line, "Quarantined", self.quarantined(), "Count");
+        }
         for (reason, number) in &self.quarantined {
             metric(&mut line, &format!("Quarantined.{reason}"), *number, "Count");
         }
@@ -148,6 +156,10 @@ impl Report {
             if number > 0 {
                 metric(&mut line, name, number, "Count");
             }
+        }
+        if let Some(job) = &self.job {
+            metric(&mut line, "RolledUp", job.hours, "Count");
+            metric(&mut line, "RollupsLeft", job.left, "Count");
         }
         if let Some(lag) = self.lag_ms {
             metric(&mut line, "IngestLag", usize::try_from(lag).unwrap_or(0), "Milliseconds");

@@ -1,4 +1,5 @@
-//! Which sensors were heard of, told to the table `devices` at most once a minute each.
+//! Which sensors were heard of and what they said last, told to the table `devices` at most once a
+//! minute each.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,63 +8,116 @@ use std::time::Duration;
 use tidings_schema::{DeviceId, SensorId, UnixMillis, key};
 use tokio::time::Instant;
 
-use crate::item::{Item, Put, SeenItem};
+use crate::item::{Latest, SeenItem};
 
 /// Time between two writes for one sensor by one warm function.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long a sensor's newest reading is remembered, so that a backlog that comes between does not
+/// take its place.
+const MEMORY: Duration = Duration::from_secs(3600);
+
 /// What this warm function has told the table, and when.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashMap<(DeviceId, SensorId), Instant>>);
+pub(crate) struct Seen(Mutex<HashMap<(DeviceId, SensorId), Told>>);
 
-/// A message of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
+struct Told {
+    when: Instant,
+    latest: Latest,
+}
+
+/// A message of a device, as far as it is of one sensor.
+#[derive(Debug, Clone)]
 pub(crate) struct Heard<'a> {
+    /// The device.
+    pub(crate) device: DeviceId,
+    /// The sensor.
+    pub(crate) sensor: &'a SensorId,
     /// When the rule saw it.
     pub(crate) at: UnixMillis,
     /// The certificate that it came with.
     pub(crate) principal: Option<&'a str>,
+    /// The newest reading in it.
+    pub(crate) latest: &'a Latest,
 }
 
 impl Seen {
     /// Of these sensors, those of which the table is to be told again.
     pub(crate) fn news<'a>(
         &self,
-        heard: impl IntoIterator<Item = (DeviceId, SensorId, Heard<'a>)>,
+        heard: impl IntoIterator<Item = Heard<'a>>,
         now: Instant,
-    ) -> Vec<Put> {
+    ) -> Vec<SeenItem> {
         let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news: HashMap<(DeviceId, SensorId), Heard<'a>> = HashMap::new();
-        for (device, sensor, heard) in heard {
-            let name = (device, sensor);
-            if told.get(&name).is_none_or(|then| now.duration_since(*then) >= INTERVAL) {
-                let last = news.entry(name).or_insert(heard);
-                *last = heard.max(*last);
+        let mut news: HashMap<(DeviceId, SensorId), SeenItem> = HashMap::new();
+        for Heard { device, sensor, at, principal, latest } in heard {
+            let name = (device, sensor.clone());
+            let before = told.get(&name);
+            if before.is_some_and(|told| now.duration_since(told.when) < INTERVAL) {
+                continue;
+            }
+            let item = news.entry(name).or_insert_with_key(|(device, sensor)| SeenItem {
+                sk: key::partition(device, sensor),
+                device: device.clone(),
+                sensor: sensor.clone(),
+                last_seen: at,
+                principal: principal.map(str::to_owned),
+                latest: before.map_or(latest, |told| &told.latest).clone(),
+            });
+            if at >= item.last_seen {
+                item.last_seen = at;
+                item.principal = principal.map(str::to_owned);
+            }
+            if latest.is_after(&item.latest) {
+                item.latest = latest.clone();
             }
         }
-        let put = |((device, sensor), last): (_, Heard<'_>)| Put {
-            origin: None,
-            item: Item::Seen(SeenItem {
-                sk: key::partition(&device, &sensor),
-                device,
-                sensor,
-                last_seen: last.at,
-                principal: last.principal.map(str::to_owned),
-            }),
-        };
-        news.into_iter().map(put).collect()
+        news.into_values().collect()
     }
 
     /// The table has been told.
-    pub(crate) fn told(
-        &self,
-        sensors: impl IntoIterator<Item = (DeviceId, SensorId)>,
-        now: Instant,
-    ) {
+    pub(crate) fn told(&self, items: impl IntoIterator<Item = SeenItem>, now: Instant) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is older than the interval says nothing any more: the map stays as small as what
-        // this function has heard within a minute.
-        told.retain(|_, then| now.duration_since(*then) < INTERVAL);
-        told.extend(sensors.into_iter().map(|name| (name, now)));
+        told.retain(|_, told| now.duration_since(told.when) < MEMORY);
+        let told_of =
+            |item: SeenItem| ((item.device, item.sensor), Told { when: now, latest: item.latest });
+        told.extend(items.into_iter().map(told_of));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_schema::{Clock, Content, Fault};
+
+    use super::*;
+
+    fn latest(at: i64, clock: Clock) -> Latest {
+        Latest { at: UnixMillis::new(at).unwrap(), clock, content: Content::Fault(Fault::Timeout) }
+    }
+
+    #[test]
+    fn a_sensor_is_told_of_once_a_minute_and_a_backlog_does_not_take_the_place_of_what_is_new() {
+        let (seen, start) = (Seen::default(), Instant::now());
+        let sensor = SensorId::try_from("s").unwrap();
+        let news = |latest: &Latest, at: i64, seconds: u64| {
+            let heard = Heard {
+                device: "pi-1".try_into().unwrap(),
+                sensor: &sensor,
+                at: UnixMillis::new(at).unwrap(),
+                principal: None,
+                latest,
+            };
+            let now = start + Duration::from_secs(seconds);
+            let news = seen.news([heard], now);
+            let said: Vec<i64> = news.iter().map(|item| item.latest.at.get()).collect();
+            seen.told(news, now);
+            said
+        };
+        assert_eq!(news(&latest(1000, Clock::Set), 5000, 0), [1000]);
+        assert_eq!(news(&latest(2000, Clock::Set), 5001, 59), [0_i64; 0]);
+        assert_eq!(news(&latest(500, Clock::Set), 5002, 61), [1000], "of the backlog");
+        assert_eq!(news(&latest(9000, Clock::Unset), 5003, 130), [1000], "of no known time");
+        assert_eq!(news(&latest(3000, Clock::Set), 5004, 200), [3000]);
     }
 }

@@ -1,7 +1,8 @@
 //! One message to what is to be written of it: good readings for one table, the others with their
 //! reasons for the other.
 
-use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -15,9 +16,10 @@ use crate::config::{Layout, Rules};
 use crate::dialect::{self, Message, Named};
 use crate::enrich::Profile;
 use crate::envelope::Envelope;
-use crate::item::{Common, Item, Put, QuarantineItem, ReadingItem};
+use crate::item::{Common, Item, Latest, Put, QuarantineItem, ReadingItem};
 use crate::pack::pack;
 use crate::refusal::Refusal;
+use crate::rollup;
 use crate::store::size;
 use crate::validate;
 
@@ -39,9 +41,11 @@ pub(crate) struct Sifted {
     pub duplicates: usize,
     /// The reasons of what goes to quarantine, one for each item.
     pub refused: Vec<&'static str>,
-    /// The sensors of the accepted readings.
-    pub sensors: Vec<SensorId>,
-    /// Those values of theirs for which there are alerts.
+    /// The hours of their sensors in which accepted readings are.
+    pub hours: BTreeSet<(SensorId, UnixMillis)>,
+    /// The newest accepted reading of each sensor.
+    pub latest: BTreeMap<SensorId, Latest>,
+    /// Accepted values for which somebody has set an alert.
     pub samples: Vec<Sample>,
 }
 
@@ -244,12 +248,9 @@ impl Sieve<'_> {
         sifted.samples = samples(&readings, self.profile);
         for reading in &readings {
             sifted.faults += usize::from(matches!(reading.content, Content::Fault(_)));
-            if sifted.sensors.last() != Some(&reading.sensor) {
-                sifted.sensors.push(reading.sensor.clone());
-            }
         }
-        sifted.sensors.sort_unstable();
-        sifted.sensors.dedup();
+        sifted.latest = latest(&readings);
+        sifted.hours = hours(&readings);
         let put = |item| Put { origin: Some(self.origin), item };
         match self.rules.layout {
             Layout::Each => sifted.puts.extend(readings.into_iter().map(Item::Reading).map(put)),
@@ -294,6 +295,43 @@ impl Sieve<'_> {
         sifted.refused.push(item.reason);
         sifted.puts.push(Put { origin: Some(self.origin), item: Item::Quarantine(item) });
     }
+}
+
+/// The hours in which readings are, of those that have a time.
+fn hours(readings: &[ReadingItem]) -> BTreeSet<(SensorId, UnixMillis)> {
+    let mut hours = BTreeSet::new();
+    let mut last: Option<(&SensorId, UnixMillis)> = None;
+    for reading in readings.iter().filter(|reading| reading.common.clock == Clock::Set) {
+        let hour = (&reading.sensor, rollup::begin(reading.at, rollup::HOUR_MS));
+        // Nearly every reading is of the same hour as the one before.
+        if last != Some(hour) {
+            hours.insert((hour.0.clone(), hour.1));
+            last = Some(hour);
+        }
+    }
+    hours
+}
+
+/// The newest reading of each sensor.
+fn latest(readings: &[ReadingItem]) -> BTreeMap<SensorId, Latest> {
+    let mut newest: BTreeMap<&SensorId, &ReadingItem> = BTreeMap::new();
+    for reading in readings {
+        match newest.entry(&reading.sensor) {
+            Entry::Vacant(entry) => {
+                entry.insert(reading);
+            }
+            Entry::Occupied(mut entry) if entry.get().at < reading.at => {
+                entry.insert(reading);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    let latest = |reading: &ReadingItem| Latest {
+        at: reading.at,
+        clock: reading.common.clock,
+        content: reading.content.clone(),
+    };
+    newest.into_iter().map(|(sensor, reading)| (sensor.clone(), latest(reading))).collect()
 }
 
 /// A message of version 1 with this reading alone.

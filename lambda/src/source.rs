@@ -19,6 +19,8 @@ pub enum Source {
     Sqs,
     /// A Kinesis stream that the rule fills.
     Kinesis,
+    /// A schedule ([`crate::job`]).
+    Job,
 }
 
 impl Source {
@@ -29,6 +31,7 @@ impl Source {
             Self::Rule => "rule",
             Self::Sqs => "sqs",
             Self::Kinesis => "kinesis",
+            Self::Job => "job",
         }
     }
 }

@@ -132,6 +132,6 @@ fn in_range(
 }
 
 /// To 9 significant digits: finer than any calibration, and without what binary fractions add.
-fn round(value: f64) -> f64 {
+pub(crate) fn round(value: f64) -> f64 {
     format!("{value:.8e}").parse().unwrap_or(value)
 }

@@ -24,6 +24,9 @@ pub struct ValueError {
 }
 
 impl Value {
+    /// Nothing.
+    pub const ZERO: Self = Self(0.0);
+
     /// Takes a number.
     ///
     /// # Errors

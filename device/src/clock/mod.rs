@@ -110,8 +110,11 @@ impl Clock {
     pub fn offset(&self) -> Option<i64> {
         if self.is_believed() {
             let offset = self.source.wall().saturating_sub(self.source.uptime());
-            self.offset.store(offset, Ordering::Relaxed);
-            return Some(offset);
+            // Somebody may have set the clock since it was believed: it is believed only if it still is.
+            if self.is_believed() {
+                self.offset.store(offset, Ordering::Relaxed);
+                return Some(offset);
+            }
         }
         Some(self.offset.load(Ordering::Relaxed)).filter(|offset| *offset != UNKNOWN)
     }
@@ -220,6 +223,51 @@ pub(crate) mod tests {
         assert_eq!(shown(), (NOW + 500, schema::Clock::Set), "a jump back by hand");
         source.set(NOW + 86_400_000, false);
         assert_eq!(shown(), (NOW + 500, schema::Clock::Set), "a jump ahead by hand");
+    }
+
+    /// A clock that is set a day ahead by hand just before it is read for the `after`-th time.
+    #[derive(Debug)]
+    struct SetMeanwhile {
+        clock: Arc<Driven>,
+        after: Mutex<u32>,
+    }
+
+    impl Source for SetMeanwhile {
+        fn wall(&self) -> i64 {
+            let mut after = self.after.lock().unwrap();
+            *after = after.saturating_sub(1);
+            if *after == 0 {
+                self.clock.set(NOW + 86_400_000, false);
+            }
+            self.clock.wall()
+        }
+
+        fn uptime(&self) -> i64 {
+            self.clock.uptime()
+        }
+
+        fn kernel_boot(&self) -> KernelBoot {
+            self.clock.kernel_boot()
+        }
+
+        fn is_synchronised(&self) -> bool {
+            self.clock.is_synchronised()
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_by_hand_while_it_is_read_gives_no_false_time() {
+        for after in 1..8 {
+            let clock = Driven::new(1);
+            clock.set(NOW, true);
+            let source = Arc::new(SetMeanwhile { clock, after: Mutex::new(after) });
+            let clock = Clock::new(source, Trust::Synchronised);
+            for _ in 0..4 {
+                let stamp = clock.stamp();
+                let is_true = [NOW, 1000].contains(&stamp.at.get());
+                assert!(is_true, "set before the {after}th look: {stamp:?}");
+            }
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Function {
                 // In a task of its own: a panic is the function's failure, as on Lambda.
                 let run = tokio::spawn(async move {
                     let begun = Instant::now();
-                    let (answer, report) = ingest.handle(&event, SystemTime::now() + TIMEOUT).await;
+                    let (answer, report) = ingest.invoke(&event, SystemTime::now() + TIMEOUT).await;
                     measured.add(&report, report.line(clock::now()).len(), begun.elapsed());
                     answer
                 });

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
 use serde_json::Value as Json;
 use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use tidings_ingest::store::{DynamoStore, Tables, plain_json};
-use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
+use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, key, packed};
 
 pub use self::alerts::AlertState;
 pub use self::fleet::Refusals;
-pub use self::series::{FaultAt, Line, Series, SeriesQuery};
-use self::stored::{Gathered, Item, number, refused, text};
+pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};
+use self::stored::{Gathered, Item, number, numbers, refused, text, texts};
 pub use self::stored::{Refused, StoredReading};
 use crate::Trouble;
 use crate::account::aws_says;
@@ -44,15 +45,17 @@ pub struct Heard {
     pub last_seen: UnixMillis,
     /// The certificate that the message came with.
     pub principal: Option<String>,
-    /// Its latest reading.
+    /// What it said last; `None` where a version of the function said it that did not tell.
     pub latest: Option<Latest>,
 }
 
-/// The latest reading of a sensor.
-#[derive(Debug, Clone, PartialEq)]
+/// What a sensor said last, to the minute.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Latest {
-    /// When it was taken.
+    /// When, in milliseconds since 1970, or since the device was switched on.
     pub at: UnixMillis,
+    /// Which of the two.
+    pub clock: Clock,
     /// The values by quantity.
     pub values: BTreeMap<String, f64>,
     /// The units of those that are not canonical.
@@ -127,7 +130,7 @@ impl Database {
                         sensor: SensorId::try_from(text(item, "sensor")?).ok()?,
                         last_seen: UnixMillis::new(number(item, "last_seen")?).ok()?,
                         principal: text(item, "principal").map(str::to_owned),
-                        latest: None,
+                        latest: latest(item),
                     })
                 };
                 list.extend(read());
@@ -265,12 +268,28 @@ impl Database {
         table: &str,
         pk: &str,
         window: Window,
+        each: impl FnMut(&Item) -> Flow,
+    ) -> Result<(), Trouble> {
+        // `~` sorts after every character of a key, so all of the last millisecond is in.
+        let keys = (key::time_prefix(window.from), format!("{}~", key::time_prefix(window.to)));
+        // One more than is wanted says that it is enough: the latest value is one query. What a
+        // window of packs needs beyond comes in whole pages.
+        let limit = i32::try_from(window.limit.saturating_add(1)).ok();
+        self.each_between(table, pk, keys, limit, !window.newest_first, each).await
+    }
+
+    /// Tells `each` the items of a partition whose sort keys lie between two, both included, of
+    /// which the first page has `limit` at the most.
+    async fn each_between(
+        &self,
+        table: &str,
+        pk: &str,
+        (from, to): (String, String),
+        mut limit: Option<i32>,
+        forward: bool,
         mut each: impl FnMut(&Item) -> Flow,
     ) -> Result<(), Trouble> {
         let mut start = None;
-        // One more than is wanted says that it is enough: the latest value is one query. What a
-        // window of packs needs beyond comes in whole pages.
-        let mut limit = i32::try_from(window.limit.saturating_add(1)).ok();
         loop {
             let page = self
                 .client
@@ -278,16 +297,9 @@ impl Database {
                 .table_name(table)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
                 .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(
-                    ":from",
-                    AttributeValue::S(key::time_prefix(window.from)),
-                )
-                // `~` sorts after every character of a key, so all of the last millisecond is in.
-                .expression_attribute_values(
-                    ":to",
-                    AttributeValue::S(format!("{}~", key::time_prefix(window.to))),
-                )
-                .scan_index_forward(!window.newest_first)
+                .expression_attribute_values(":from", AttributeValue::S(from.clone()))
+                .expression_attribute_values(":to", AttributeValue::S(to.clone()))
+                .scan_index_forward(forward)
                 .set_limit(limit.take())
                 .set_exclusive_start_key(start)
                 .send()
@@ -305,6 +317,21 @@ impl Database {
             }
         }
     }
+}
+
+fn latest(item: &Item) -> Option<Latest> {
+    let (at, clock) = match (number(item, "at"), number(item, "uptime_ms")) {
+        (Some(at), _) => (at, Clock::Set),
+        (None, Some(uptime)) => (uptime, Clock::Unset),
+        (None, None) => return None,
+    };
+    Some(Latest {
+        at: UnixMillis::new(at).ok()?,
+        clock,
+        values: numbers(item, "values"),
+        units: texts(item, "units"),
+        fault: text(item, "fault").map(str::to_owned),
+    })
 }
 
 fn profile_key(device: &DeviceId) -> Item {

@@ -1,48 +1,12 @@
 //! From the items of the tables to readings and refusals. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use serde::Serialize;
-use tidings_schema::{BootId, Clock, Content, Seq, UnixMillis, key, packed};
+pub use tidings_ingest::store::stored::StoredReading;
+pub(super) use tidings_ingest::store::stored::{Item, number, numbers, stored, text, texts};
+use tidings_schema::{BootId, Seq, UnixMillis, packed};
 
 use super::{Flow, Window};
-
-/// A reading as the table gives it back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StoredReading {
-    /// The device.
-    pub device: String,
-    /// The sensor.
-    pub sensor: String,
-    /// When it was taken, in milliseconds since 1970, or since the device was switched on.
-    pub at: UnixMillis,
-    /// Which of the two.
-    #[serde(skip_serializing_if = "is_set")]
-    pub clock: Clock,
-    /// The boot that it was taken in.
-    pub boot: BootId,
-    /// Its sequence number.
-    pub seq: Seq,
-    /// The values by quantity.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub values: BTreeMap<String, f64>,
-    /// The units of those that are not canonical.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub units: BTreeMap<String, String>,
-    /// Why there are no values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
-    /// When the rule saw its message, in milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub received_at: Option<i64>,
-    /// Where the device stood, as the operator says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
-    /// What else the operator says of the device.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-}
 
 /// A quarantined message.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,16 +35,6 @@ pub struct Refused {
     pub payload: Vec<u8>,
     /// When it was replayed and taken.
     pub replayed_at: Option<i64>,
-}
-
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-pub(super) fn number(item: &Item, name: &str) -> Option<i64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
 }
 
 /// A quarantined message, of whose attributes none is relied upon.
@@ -164,72 +118,13 @@ impl Gathered {
     }
 }
 
-/// The time of an item's first reading, and its readings.
-fn stored(item: &Item) -> Option<(UnixMillis, Vec<StoredReading>)> {
-    let sk = text(item, "sk")?;
-    if let Some(pack) = text(item, "packed") {
-        let (first, boot) = packed::parse_sort_key(sk)?;
-        let readings = packed::read(pack, first).ok()?;
-        let readings = readings.into_iter().map(|one| {
-            let mut reading = common(item, one.at, boot.clone(), one.seq)?;
-            match one.content {
-                Content::Fault(fault) => reading.fault = Some(fault.name().to_owned()),
-                Content::Values(values) => {
-                    for (quantity, value, unit) in values {
-                        let name = quantity.to_string();
-                        reading.units.extend(unit.map(|unit| (name.clone(), unit.to_string())));
-                        reading.values.insert(name, value.get());
-                    }
-                }
-            }
-            Some(reading)
-        });
-        return Some((first, readings.collect::<Option<_>>()?));
-    }
-    let (at, boot, seq) = key::parse_sort_key(sk)?;
-    let mut reading = common(item, at, boot, seq)?;
-    let map = |name: &str| item.get(name).and_then(|value| value.as_m().ok()).into_iter().flatten();
-    reading.values = map("values")
-        .filter_map(|(name, value)| Some((name.clone(), value.as_n().ok()?.parse().ok()?)))
-        .collect();
-    reading.units = texts(item, "units");
-    reading.fault = text(item, "fault").map(str::to_owned);
-    Some((at, vec![reading]))
-}
-
-/// What all readings of an item share.
-fn common(item: &Item, at: UnixMillis, boot: BootId, seq: Seq) -> Option<StoredReading> {
-    Some(StoredReading {
-        device: text(item, "device")?.to_owned(),
-        sensor: text(item, "sensor")?.to_owned(),
-        at,
-        boot,
-        seq,
-        clock: if text(item, "clock") == Some(Clock::UNSET) { Clock::Unset } else { Clock::Set },
-        values: BTreeMap::new(),
-        units: BTreeMap::new(),
-        fault: None,
-        received_at: number(item, "received_at"),
-        site: text(item, "site").map(str::to_owned),
-        labels: texts(item, "labels"),
-    })
-}
-
-fn texts(item: &Item, name: &str) -> BTreeMap<String, String> {
-    let map = item.get(name).and_then(|value| value.as_m().ok()).into_iter().flatten();
-    map.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
-}
-
-// By reference, because serde calls it so.
-#[expect(clippy::trivially_copy_pass_by_ref)]
-fn is_set(clock: &Clock) -> bool {
-    *clock == Clock::Set
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use aws_sdk_dynamodb::types::AttributeValue;
     use tidings_schema::packed::Packer;
-    use tidings_schema::{Quantity, Value};
+    use tidings_schema::{Content, Quantity, Value, key};
 
     use super::*;
 

@@ -97,7 +97,11 @@ mod tests {
             mean: of(|(_, mean)| mean),
             max: of(|(_, mean)| mean + 1.0),
         };
-        let fault = |(at, times): &(i64, u64)| FaultAt { at: *at, fault: "timeout".to_owned(), times: *times };
+        let fault = |(at, times): &(i64, u64)| FaultAt {
+            at: *at,
+            fault: "timeout".to_owned(),
+            times: *times,
+        };
         Series {
             step_ms: 5,
             at: at.to_vec(),

@@ -96,7 +96,11 @@ pub(super) async fn print(
     }
     let mut found = Vec::new();
     for sensor in sensors(database, arguments).await? {
-        let series = read(database, &arguments.device, &sensor, (from, to), step, POINTS).await?;
+        let name = (&arguments.device, &sensor);
+        let series = read(database, name, (from, to), step, POINTS).await?;
+        if let Some(incomplete) = &series.incomplete {
+            tracing::warn!(sensor = sensor.as_str(), "{incomplete}");
+        }
         found.push((sensor.to_string(), series));
     }
     let mut rows: Vec<Row<'_>> =
@@ -126,8 +130,7 @@ fn rows<'a>(sensor: &'a str, series: &'a Series) -> Vec<Row<'a>> {
 }
 
 fn write(rows: &[Row<'_>], format: Format, out: &mut impl Write) -> Result<(), Trouble> {
-    const HEADER: [&str; 8] =
-        ["time", "sensor", "quantity", "unit", "count", "min", "mean", "max"];
+    const HEADER: [&str; 8] = ["time", "sensor", "quantity", "unit", "count", "min", "mean", "max"];
     /// Columns of text before those of numbers.
     const TEXTS: usize = 4;
     let cells = |row: &Row<'_>, number: fn(f64) -> String| {

@@ -290,7 +290,7 @@ async fn one(
                 line.detail = report.quarantined.keys().next().map(|reason| (*reason).to_owned());
             }
         }
-        (Ok(Answer::Sqs(_) | Answer::Kinesis(_)), _) => {
+        (Ok(Answer::Sqs(_) | Answer::Kinesis(_) | Answer::Job(_)), _) => {
             line.outcome = UNREADABLE;
         }
         (Err(error), _) => {

@@ -11,7 +11,7 @@ mod alerts;
 struct Memory {
     puts: Mutex<Vec<Put>>,
     refuses: bool,
-    /// What has this in its sort key is never processed.
+    /// What has this at the end of its sort key is never processed.
     leaves: Option<&'static str>,
     /// What the operator says, and how alerts stand.
     alerts: crate::alert::fake::Table,
@@ -24,7 +24,7 @@ impl Store for Memory {
             return Err(StoreError::Lasting { code, message: "no such table".to_owned() });
         }
         self.puts.lock().unwrap().extend_from_slice(puts);
-        let is_left = |put: &Put| self.leaves.is_some_and(|text| put.address().2.contains(text));
+        let is_left = |put: &Put| self.leaves.is_some_and(|text| put.address().2.ends_with(text));
         Ok(puts.iter().enumerate().filter(|(_, put)| is_left(put)).map(|(at, _)| at).collect())
     }
 
@@ -58,10 +58,10 @@ async fn the_summary_counts_what_was_written() {
     let summary = handle(&ingest, &event(MESSAGE)).await;
     let expected = Summary { accepted: 2, faults: 1, quarantined: 1, duplicates: 1, retries: 0 };
     assert_eq!(summary, expected);
-    // Two readings, one in quarantine, and the sensor that was heard of.
-    assert_eq!(ingest.store.puts.lock().unwrap().len(), 4);
+    // Two readings, one in quarantine, the sensor that was heard of, and its hour that is due.
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 5);
     handle(&ingest, &event(MESSAGE)).await;
-    assert_eq!(ingest.store.puts.lock().unwrap().len(), 7, "the sensor is told of once a minute");
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 8, "the sensor is told of once a minute");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn errors_have_stable_names_and_say_why() {
     assert_eq!(diagnostic.error_type, "WriteIncomplete");
     assert_eq!(
         diagnostic.error_message,
-        "4 of 4 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
+        "5 of 5 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
     );
     let diagnostic = fail(json!({"Records": []})).await;
     assert_eq!(diagnostic.error_type, "InvalidEvent");
@@ -147,8 +147,8 @@ async fn a_message_that_stands_twice_in_a_batch_is_written_once() {
     let Ok(Answer::Sqs(response)) = answer else { panic!("{answer:?}") };
     assert_eq!(response.batch_item_failures, []);
     assert_eq!((report.accepted, report.duplicates, report.quarantined()), (1, 1, 1));
-    // A reading, a quarantined message, and the sensor that was heard of.
-    assert_eq!(ingest.store.puts.lock().unwrap().len(), 3);
+    // A reading, a quarantined message, the sensor that was heard of, and its hour that is due.
+    assert_eq!(ingest.store.puts.lock().unwrap().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,4 +163,33 @@ async fn what_the_function_says_of_its_own_fails_nothing_and_is_said_again() {
     for half in [first, second] {
         assert!(half.iter().any(|put| matches!(put.item, Item::Seen(_))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_not_done_before_its_hours_are_said_to_be_due() {
+    let ingest = Ingest::new(Memory::default(), Rules::default());
+    let other_hour = {
+        let mut event = event(&MESSAGE.replace("1795456115802", "1795450000000"));
+        event["trace_id"] = json!("other");
+        event
+    };
+    let batch = sqs(&[message("pi-1", 1), other_hour.clone(), message("pi-1", 2)]);
+    let store = Memory { leaves: Some("#1795453200000"), ..Memory::default() };
+    let failing = Ingest::new(store, Rules::default());
+    let (answer, report) = failing.handle(&batch.to_string(), SystemTime::UNIX_EPOCH).await;
+    let Ok(Answer::Sqs(response)) = &answer else { panic!("{answer:?}") };
+    let failed: Vec<&str> =
+        response.batch_item_failures.iter().map(|one| one.item_identifier.as_str()).collect();
+    assert_eq!(failed, ["m-0", "m-2"], "all that have readings in that hour");
+    assert_eq!(report.error.as_ref().unwrap().0, "WriteIncomplete");
+
+    let (_, report) = ingest.handle(&batch.to_string(), SystemTime::UNIX_EPOCH).await;
+    assert_eq!(report.failed, 0);
+    let dues = |ingest: &Ingest<Memory>| {
+        let puts = ingest.store.puts.lock().unwrap();
+        puts.iter().filter(|put| matches!(put.item, Item::Due(_))).count()
+    };
+    assert_eq!(dues(&ingest), 2);
+    handle(&ingest, &other_hour).await;
+    assert_eq!(dues(&ingest), 2, "it has been said");
 }

@@ -38,8 +38,8 @@ fn rows(fields: &str, rows: &str) -> String {
 /// What became of each reading, sorted.
 fn reasons(puts: &[Put]) -> Vec<&'static str> {
     let reason = |put: &Put| match &put.item {
-        Item::Reading(_) | Item::Packed(_) | Item::Seen(_) => "ok",
         Item::Quarantine(item) => item.reason,
+        Item::Reading(_) | Item::Packed(_) | Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => "ok",
     };
     let mut reasons: Vec<_> = puts.iter().map(reason).collect();
     reasons.sort_unstable();
@@ -50,7 +50,9 @@ fn refused(puts: &[Put]) -> Vec<&QuarantineItem> {
     puts.iter()
         .filter_map(|put| match &put.item {
             Item::Quarantine(item) => Some(item),
-            Item::Reading(_) | Item::Packed(_) | Item::Seen(_) => None,
+            Item::Reading(_) | Item::Packed(_) | Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => {
+                None
+            }
         })
         .collect()
 }
@@ -167,7 +169,9 @@ fn a_reading_that_cannot_be_placed_is_stored_as_such_and_kept_as_long_as_it_woul
     let puts = sift_text(payload);
     let item = puts.iter().find_map(|put| match &put.item {
         Item::Reading(item) => Some(item),
-        Item::Packed(_) | Item::Quarantine(_) | Item::Seen(_) => None,
+        Item::Packed(_) | Item::Quarantine(_) | Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => {
+            None
+        }
     });
     let item = item.unwrap();
     assert_eq!((item.common.clock, item.at.get()), (Clock::Unset, 12_345));
@@ -243,7 +247,9 @@ fn packed_readings_are_all_there() {
     assert_eq!((sifted.accepted, sifted.refused.len()), (60, 0));
     let packed = sifted.puts.iter().map(|put| match &put.item {
         Item::Packed(item) => item.readings,
-        Item::Reading(_) | Item::Quarantine(_) | Item::Seen(_) => panic!("{put:?}"),
+        Item::Reading(_) | Item::Quarantine(_) | Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => {
+            panic!("{put:?}")
+        }
     });
     let counts: Vec<usize> = packed.collect();
     assert_eq!(counts.iter().sum::<usize>(), 60);

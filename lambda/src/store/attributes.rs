@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use tidings_schema::{Clock, Content};
+use tidings_schema::{Clock, Content, UnixMillis};
 
 use crate::item::{
-    Common, Item, PackedItem, QuarantineItem, ReadingItem, SEEN_PARTITION, SeenItem,
+    Common, DUE_PARTITION, DueItem, Item, PackedItem, QuarantineItem, ReadingItem, RollupItem,
+    SEEN_PARTITION, SeenItem,
 };
 
 /// Something that is told the attributes of an item.
@@ -29,6 +30,8 @@ pub(crate) fn describe(item: &Item, sink: &mut impl Sink) {
         Item::Packed(item) => packed(item, sink),
         Item::Quarantine(item) => quarantine(item, sink),
         Item::Seen(item) => seen(item, sink),
+        Item::Due(item) => due(item, sink),
+        Item::Rollup(item) => rollup(item, sink),
     }
 }
 
@@ -37,12 +40,21 @@ pub(crate) fn reading(item: &ReadingItem, sink: &mut impl Sink) {
     sink.text("pk", &item.key.pk);
     sink.text("sk", &item.key.sk);
     sink.text("sensor", item.sensor.as_str());
-    // A false time would be worse than none.
-    match item.common.clock {
-        Clock::Set => sink.number("at", item.at),
-        Clock::Unset => sink.number("uptime_ms", item.at),
+    time(item.common.clock, item.at, sink);
+    content(&item.content, sink);
+    common(&item.common, item.expires_at, sink);
+}
+
+/// When: a false time would be worse than none.
+fn time(clock: Clock, at: UnixMillis, sink: &mut impl Sink) {
+    match clock {
+        Clock::Set => sink.number("at", at),
+        Clock::Unset => sink.number("uptime_ms", at),
     }
-    match &item.content {
+}
+
+fn content(content: &Content, sink: &mut impl Sink) {
+    match content {
         Content::Fault(fault) => sink.text("fault", fault.name()),
         Content::Values(list) => {
             sink.begin_map("values");
@@ -61,7 +73,6 @@ pub(crate) fn reading(item: &ReadingItem, sink: &mut impl Sink) {
             }
         }
     }
-    common(&item.common, item.expires_at, sink);
 }
 
 fn packed(item: &PackedItem, sink: &mut impl Sink) {
@@ -116,6 +127,45 @@ fn seen(item: &SeenItem, sink: &mut impl Sink) {
     sink.text("sensor", item.sensor.as_str());
     sink.number("last_seen", item.last_seen);
     optional("principal", item.principal.as_deref(), sink);
+    time(item.latest.clock, item.latest.at, sink);
+    content(&item.latest.content, sink);
+}
+
+fn due(item: &DueItem, sink: &mut impl Sink) {
+    sink.text("pk", DUE_PARTITION);
+    sink.text("sk", &item.sk);
+    sink.text("device", item.device.as_str());
+    sink.text("sensor", item.sensor.as_str());
+    sink.number("hour", item.hour);
+    sink.number("marked_at", item.marked_at);
+}
+
+fn rollup(item: &RollupItem, sink: &mut impl Sink) {
+    sink.text("pk", &item.pk);
+    sink.text("sk", &item.sk);
+    sink.text("device", item.device.as_str());
+    sink.text("sensor", item.sensor.as_str());
+    sink.number("at", item.rollup.at);
+    sink.number("readings", item.rollup.readings);
+    if !item.rollup.faults.is_empty() {
+        sink.begin_map("faults");
+        for (fault, times) in &item.rollup.faults {
+            sink.number(fault, times);
+        }
+        sink.end_map();
+    }
+    sink.begin_map("sums");
+    for (name, sum) in &item.rollup.sums {
+        sink.begin_map(name);
+        sink.number("n", sum.n);
+        sink.number("min", sum.min);
+        sink.number("mean", sum.mean);
+        sink.number("max", sum.max);
+        sink.end_map();
+    }
+    sink.end_map();
+    optional("parts", item.parts.as_deref(), sink);
+    sink.number("expires_at", item.expires_at);
 }
 
 fn optional(name: &str, value: Option<&str>, sink: &mut impl Sink) {

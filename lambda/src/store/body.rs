@@ -116,7 +116,10 @@ mod tests {
     use tidings_schema::{Clock, Content, DeviceId, Fault, Quantity, ReadingKey, Unit, UnixMillis};
 
     use super::*;
-    use crate::item::{Common, Item, QuarantineItem, ReadingItem, Said, SeenItem};
+    use crate::item::{
+        Common, DueItem, Item, Latest, QuarantineItem, ReadingItem, RollupItem, Said, SeenItem,
+    };
+    use crate::rollup::{Rollup, Sum};
     use crate::store::size;
 
     fn reading(content: Content, clock: Clock, said: Said) -> Put {
@@ -153,6 +156,27 @@ mod tests {
         ])
     }
 
+    fn rollup() -> RollupItem {
+        let at = UnixMillis::new(3_600_000).unwrap();
+        let value = |number: f64| tidings_schema::Value::new(number).unwrap();
+        let sum = Sum { n: 2, min: value(-1.0), mean: value(1.0 / 3.0), max: value(1.5) };
+        let rollup = Rollup {
+            at,
+            readings: 3,
+            faults: BTreeMap::from([("timeout".to_owned(), 1)]),
+            sums: BTreeMap::from([("leaf_wetness %".to_owned(), sum)]),
+        };
+        RollupItem {
+            pk: "pi-1#s#hour".to_owned(),
+            sk: "0000003600000".to_owned(),
+            device: "pi-1".try_into().unwrap(),
+            sensor: "s".try_into().unwrap(),
+            rollup: rollup.rounded(),
+            parts: Some("{}".to_owned()),
+            expires_at: 8,
+        }
+    }
+
     #[test]
     fn the_body_is_the_json_of_dynamodb() {
         let labels = BTreeMap::from([("a \"b\"".to_owned(), "ü\u{1}".to_owned())]);
@@ -166,7 +190,21 @@ mod tests {
                     sensor: "s".try_into().unwrap(),
                     last_seen: UnixMillis::new(7).unwrap(),
                     principal: Some("ab12".to_owned()),
+                    latest: Latest {
+                        at: UnixMillis::new(5).unwrap(),
+                        clock: Clock::Set,
+                        content: values(),
+                    },
                 }),
+            },
+            Put {
+                origin: None,
+                item: Item::Due(DueItem::new(
+                    "pi-1".try_into().unwrap(),
+                    "s".try_into().unwrap(),
+                    UnixMillis::new(3_600_000).unwrap(),
+                    UnixMillis::new(9).unwrap(),
+                )),
             },
             reading(values(), Clock::Set, said),
             reading(Content::Fault(Fault::Timeout), Clock::Unset, Said::default()),
@@ -187,6 +225,7 @@ mod tests {
                     expires_at: 6,
                 }),
             },
+            Put { origin: None, item: Item::Rollup(rollup()) },
         ];
         let body = batch_write_item(&puts, &Tables::default());
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -207,6 +246,12 @@ mod tests {
                     "device": {"S": "pi-1"}, "clock": {"S": "unset"},
                     "received_at": {"N": "1795456120000"},
                     "trace_id": {"S": "t-\"1\"\n"}, "expires_at": {"N": "99"}})),
+                put(json!({"pk": {"S": "pi-1#s#hour"}, "sk": {"S": "0000003600000"},
+                    "device": {"S": "pi-1"}, "sensor": {"S": "s"}, "at": {"N": "3600000"},
+                    "readings": {"N": "3"}, "faults": {"M": {"timeout": {"N": "1"}}},
+                    "sums": {"M": {"leaf_wetness %": {"M": {"n": {"N": "2"}, "min": {"N": "-1"},
+                        "mean": {"N": "0.333333333"}, "max": {"N": "1.5"}}}}},
+                    "parts": {"S": "{}"}, "expires_at": {"N": "8"}})),
             ],
             "quarantine": [
                 put(json!({"pk": {"S": "2026-11-23"}, "sk": {"S": "1"}, "reason": {"S": "bad-id"},
@@ -217,7 +262,13 @@ mod tests {
             "devices": [
                 put(json!({"pk": {"S": "seen"}, "sk": {"S": "pi-1#s"}, "device": {"S": "pi-1"},
                     "sensor": {"S": "s"}, "last_seen": {"N": "7"},
-                    "principal": {"S": "ab12"}})),
+                    "principal": {"S": "ab12"}, "at": {"N": "5"},
+                    "values": {"M": {"temperature": {"N": "-21.5"}, "tiny": {"N": "1e-7"},
+                                     "leaf_wetness": {"N": "3"}}},
+                    "units": {"M": {"leaf_wetness": {"S": "%"}}}})),
+                put(json!({"pk": {"S": "due"}, "sk": {"S": "pi-1#s#0000003600000"},
+                    "device": {"S": "pi-1"}, "sensor": {"S": "s"}, "hour": {"N": "3600000"},
+                    "marked_at": {"N": "9"}})),
             ],
         }});
         assert_eq!(body, expected);

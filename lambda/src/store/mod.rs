@@ -9,7 +9,10 @@ pub mod size;
 use std::future::Future;
 
 pub use alerts::AlertStore;
-pub use dynamo::{DynamoSettings, DynamoStore, StaticCredentials, client, plain_json};
+pub use dynamo::{
+    DynamoSettings, DynamoStore, StaticCredentials, client, plain_json, read_due, read_rollup,
+    stored,
+};
 use tidings_schema::DeviceId;
 
 use crate::item::{Put, Table};

@@ -95,6 +95,7 @@ fn one_place_knows_each_foreign_client() {
         ("aws_sdk_iot::", ["infra/src/account/iot.rs"].as_slice()),
         ("aws_sdk_lambda::", ["infra/src/account/function.rs"].as_slice()),
         ("aws_sdk_iam::", ["infra/src/account/roles.rs"].as_slice()),
+        ("aws_sdk_eventbridge::", ["infra/src/account/schedule.rs"].as_slice()),
         ("aws_sdk_cloudwatch::", ["infra/src/account/alarms.rs"].as_slice()),
         ("ratatui::", ["infra/src/top"].as_slice()),
         ("crossterm::", ["infra/src/top/terminal.rs"].as_slice()),

@@ -36,7 +36,9 @@ impl Machine {
         })
     }
 
+    /// As the kernel does it: at no moment is a clock that was set by hand a synchronised one.
     fn set(&self, off: i64, synchronised: bool) {
+        self.synchronised.store(false, Ordering::SeqCst);
         self.off.store(off, Ordering::SeqCst);
         self.synchronised.store(synchronised, Ordering::SeqCst);
     }

@@ -1,5 +1,6 @@
 //! Alerts beside readings: told once, and never the reason for a loss.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -46,7 +47,7 @@ fn store() -> Memory {
 
 /// A message of now, with one value.
 fn warm(device: &str, seq: u64, value: f64) -> serde_json::Value {
-    let t0 = now().unwrap().get() + i64::try_from(seq).unwrap();
+    let t0 = wall_clock().get() + i64::try_from(seq).unwrap();
     let payload = format!(
         r#"{{"v":1,"device":"{device}","boot":"b","t0":{t0},"series":[{{"sensor":"s","fields":[["temperature","Cel"]],"rows":[[0,{seq},{value}]]}}]}}"#
     );
@@ -106,7 +107,7 @@ async fn alerts_that_cannot_be_kept_or_told_lose_no_reading() {
     assert!(answer.is_ok());
     assert_eq!(found, Alerted { raised: 1, cleared: 0, failures: 1 });
     // The tick tells what the function could not.
-    let later = now().unwrap().offset(300_000).unwrap();
+    let later = wall_clock().offset(300_000).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     alert::tick(&ingest.store, &listener, later, until).await;
     assert_eq!(listener.told(), ["+s.temperature"]);
@@ -133,4 +134,18 @@ async fn a_batch_is_looked_at_in_the_order_of_its_readings() {
     let (_, found) = alerted(&ingest, &batch).await;
     assert_eq!(found, Alerted { raised: 1, cleared: 1, failures: 0 });
     assert_eq!(listener.told(), ["+s.temperature", "-s.temperature"]);
+}
+
+#[tokio::test]
+async fn a_device_that_was_heard_long_ago_is_silent() {
+    let listener = Listener::default();
+    let ingest = Ingest::new(store(), Rules::default()).with_notifier(&listener);
+    ingest.store.alerts.say("pi-2", json!({"silence": "1h"}));
+    let long_ago = wall_clock().offset(-3_700_000).unwrap();
+    ingest.store.alerts.heard.lock().unwrap().insert("pi-2".try_into().unwrap(), long_ago);
+    let until = Instant::now() + Duration::from_secs(20);
+    let found = ingest.tick_alerts(until).await;
+    assert_eq!(found, Alerted { raised: 1, ..Alerted::default() });
+    assert_eq!(listener.notes.lock().unwrap()[0].subject, "Tidings: pi-2 is silent");
+    assert_eq!(ingest.without_alerts().tick_alerts(until).await, Alerted::default());
 }

@@ -1,6 +1,8 @@
 //! The one place that knows the DynamoDB SDK.
 
 mod alerts;
+mod archive;
+pub mod stored;
 mod transport;
 
 use std::collections::{HashMap, HashSet};
@@ -19,6 +21,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::Value as Json;
 use tidings_schema::DeviceId;
 
+pub use self::archive::{due as read_due, rollup as read_rollup};
 use self::transport::{OneEndpoint, OwnBody};
 use super::{Store, StoreError, Tables, body};
 use crate::item::{PROFILE_PARTITION, Put};

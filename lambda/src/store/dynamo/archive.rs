@@ -1,0 +1,150 @@
+//! What the job that sums up asks of DynamoDB.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::AttributeValue;
+use tidings_schema::{Clock, Content, DeviceId, SensorId, UnixMillis, Value, key, packed};
+
+use super::stored::{Item, number, stored, text};
+use super::{DynamoStore, named};
+use crate::item::{DUE_PARTITION, DueItem};
+use crate::rollup::{Archive, HOUR_MS, Hour, Level, Rollup, StoredRollup, Sum};
+use crate::store::StoreError;
+
+impl DynamoStore {
+    /// Tells `each` all items of a partition whose sort keys lie between, both included.
+    async fn each_item(
+        &self,
+        table: &str,
+        pk: &str,
+        between: Option<(String, String)>,
+        mut each: impl FnMut(&Item) + Send,
+    ) -> Result<(), StoreError> {
+        let s = |text: String| AttributeValue::S(text);
+        let mut start = None;
+        loop {
+            let query = self.client.query().table_name(table).consistent_read(true);
+            let query = query.expression_attribute_values(":pk", s(pk.to_owned()));
+            let query = match &between {
+                None => query.key_condition_expression("pk = :pk"),
+                Some((from, to)) => query
+                    .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                    .expression_attribute_values(":from", s(from.clone()))
+                    .expression_attribute_values(":to", s(to.clone())),
+            };
+            let page = query.set_exclusive_start_key(start).send().await.map_err(named)?;
+            page.items().iter().for_each(&mut each);
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Sort keys of items that hold a time from then until before then.
+fn between(from: UnixMillis, until: UnixMillis) -> Option<(String, String)> {
+    Some((key::time_prefix(from), key::time_prefix(until)))
+}
+
+impl Archive for DynamoStore {
+    async fn dues(&self) -> Result<Vec<DueItem>, StoreError> {
+        let mut dues = Vec::new();
+        let table = &self.tables.devices;
+        self.each_item(table, DUE_PARTITION, None, |item| dues.extend(due(item))).await?;
+        Ok(dues)
+    }
+
+    async fn hour(
+        &self,
+        device: &DeviceId,
+        sensor: &SensorId,
+        hour: UnixMillis,
+        mut each: impl FnMut(UnixMillis, &Content) + Send,
+    ) -> Result<(), StoreError> {
+        let until = hour.offset(HOUR_MS).unwrap_or(UnixMillis::MAX);
+        // A pack stands under its first reading, and its others may be of this hour.
+        let from = hour.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
+        let mut names = HashSet::new();
+        let pk = key::partition(device, sensor);
+        let take = |item: &Item| {
+            for reading in stored(item).map(|(_, readings)| readings).unwrap_or_default() {
+                let is_of_it = reading.clock == Clock::Set && (hour..until).contains(&reading.at);
+                let Some(content) = reading.content().filter(|_| is_of_it) else { continue };
+                if names.insert((reading.at, reading.boot, reading.seq)) {
+                    each(reading.at, &content);
+                }
+            }
+        };
+        self.each_item(&self.tables.readings, &pk, between(from, until), take).await
+    }
+
+    async fn rollups(
+        &self,
+        level: Level,
+        device: &DeviceId,
+        sensor: &SensorId,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Result<Vec<StoredRollup>, StoreError> {
+        let mut list = Vec::new();
+        let pk = level.partition(device, sensor);
+        let take = |item: &Item| list.extend(rollup(item));
+        self.each_item(&self.tables.readings, &pk, between(from, to), take).await?;
+        Ok(list)
+    }
+
+    async fn settle(&self, due: &DueItem) -> Result<(), StoreError> {
+        let marked_at = AttributeValue::N(due.marked_at.to_string());
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.devices)
+            .key("pk", AttributeValue::S(DUE_PARTITION.to_owned()))
+            .key("sk", AttributeValue::S(due.sk.clone()))
+            .condition_expression("marked_at = :at")
+            .expression_attribute_values(":at", marked_at)
+            .send()
+            .await;
+        match deleted {
+            // Said again meanwhile, or taken back by another run.
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            other => other.map(drop).map_err(named),
+        }
+    }
+}
+
+/// An hour that is due, as its item says.
+pub fn due(item: &Item) -> Option<DueItem> {
+    Some(DueItem::new(
+        DeviceId::try_from(text(item, "device")?).ok()?,
+        SensorId::try_from(text(item, "sensor")?).ok()?,
+        UnixMillis::new(number(item, "hour")?).ok()?,
+        UnixMillis::new(number(item, "marked_at")?).ok()?,
+    ))
+}
+
+/// A rollup, as its item says.
+pub fn rollup(item: &Item) -> Option<StoredRollup> {
+    let at = UnixMillis::new(number(item, "at")?).ok()?;
+    let map = |item: &Item, name: &str| -> Option<HashMap<String, AttributeValue>> {
+        item.get(name)?.as_m().ok().cloned()
+    };
+    let count = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+    let mut whole = Rollup::new(at);
+    whole.readings = number(item, "readings").and_then(|number| u64::try_from(number).ok())?;
+    for (fault, times) in map(item, "faults").unwrap_or_default() {
+        whole.faults.insert(fault, count(&times)?);
+    }
+    for (name, sum) in map(item, "sums").unwrap_or_default() {
+        let sum = sum.as_m().ok()?;
+        let value = |name: &str| Value::new(sum.get(name)?.as_n().ok()?.parse().ok()?).ok();
+        let n = count(sum.get("n")?)?;
+        let sum = Sum { n, min: value("min")?, mean: value("mean")?, max: value("max")? };
+        whole.sums.insert(name, sum);
+    }
+    let parts = text(item, "parts").map(|text| Hour::read(at, text));
+    // Of an hour whose parts cannot be read, the whole still holds.
+    Some(StoredRollup { whole, parts: parts.flatten() })
+}
