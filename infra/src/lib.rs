@@ -10,11 +10,15 @@ pub mod device;
 pub mod doctor;
 pub mod dynamo;
 pub mod event;
+pub mod fleet;
+pub mod manual;
+pub mod plot;
 pub mod provision;
 pub mod query;
 pub mod replay;
 pub mod tables;
 pub mod target;
+pub mod top;
 mod trouble;
 pub mod up;
 

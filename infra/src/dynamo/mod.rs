@@ -1,6 +1,7 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
 mod alerts;
+mod fleet;
 mod series;
 mod stored;
 
@@ -16,6 +17,7 @@ use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, key, packed};
 
 pub use self::alerts::AlertState;
+pub use self::fleet::Refusals;
 pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};
 use self::stored::{Gathered, Item, number, numbers, refused, text, texts};
 pub use self::stored::{Refused, StoredReading};
