@@ -12,11 +12,15 @@ use crate::deploy::{DeployArguments, TeardownArguments};
 use crate::device::DeviceArguments;
 use crate::doctor::DoctorArguments;
 use crate::event::EventArguments;
+use crate::export::ExportArguments;
+use crate::import::ImportArguments;
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
 use crate::up::UpArguments;
-use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up};
+use crate::{
+    Trouble, cost, deploy, device, doctor, event, export, import, provision, query, replay, up,
+};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -38,6 +42,10 @@ enum Command {
     Device(DeviceArguments),
     /// Send what was refused, or has failed, through the function's code again.
     Replay(Box<ReplayArguments>),
+    /// Take readings out of the table into files of CSV, JSON lines or Parquet.
+    Export(Box<ExportArguments>),
+    /// Bring old measurements in by the function's own code, from files of CSV.
+    Import(Box<ImportArguments>),
     /// Make the function's event out of a payload, or show what is in one.
     Event(EventArguments),
     /// What a fleet costs a month on AWS, line by line, beside the tutorial's way.
@@ -110,6 +118,12 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
         }
         Command::Replay(arguments) => {
             replay::replay(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Export(arguments) => {
+            export::export(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Import(arguments) => {
+            import::import(*arguments, &mut std::io::stdout().lock()).await
         }
         Command::Event(arguments) => event::event(&arguments, &mut std::io::stdout().lock()),
         Command::Query(arguments) => query::query(arguments, &mut std::io::stdout().lock()).await,

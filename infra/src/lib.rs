@@ -10,6 +10,8 @@ pub mod device;
 pub mod doctor;
 pub mod dynamo;
 pub mod event;
+pub mod export;
+pub mod import;
 pub mod provision;
 pub mod query;
 pub mod replay;

@@ -1,6 +1,7 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
 mod stored;
+mod stream;
 
 use std::collections::HashMap;
 
@@ -14,6 +15,7 @@ use tidings_schema::{DeviceId, SensorId, UnixMillis, key, packed};
 
 use self::stored::{Gathered, Item, number, refused, text};
 pub use self::stored::{Refused, StoredReading};
+pub use self::stream::{Between, Stream};
 use crate::Trouble;
 use crate::account::aws_says;
 use crate::aws;

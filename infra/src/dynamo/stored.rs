@@ -165,7 +165,7 @@ impl Gathered {
 }
 
 /// The time of an item's first reading, and its readings.
-fn stored(item: &Item) -> Option<(UnixMillis, Vec<StoredReading>)> {
+pub(super) fn stored(item: &Item) -> Option<(UnixMillis, Vec<StoredReading>)> {
     let sk = text(item, "sk")?;
     if let Some(pack) = text(item, "packed") {
         let (first, boot) = packed::parse_sort_key(sk)?;

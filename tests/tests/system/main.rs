@@ -11,6 +11,7 @@ mod chaos;
 mod client;
 mod clock;
 mod delivery;
+mod export;
 mod faults;
 mod lambda;
 mod local;
