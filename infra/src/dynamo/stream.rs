@@ -41,7 +41,7 @@ impl Between {
         let last_unset = first_real.offset(-1).unwrap_or(UnixMillis::MIN);
         let from = self.from.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
         if !with_unset {
-            return vec![(from, self.to)];
+            return vec![(from.max(first_real), self.to)];
         }
         if from <= first_real {
             return vec![(UnixMillis::MIN, self.to.max(last_unset))];
@@ -313,6 +313,7 @@ mod tests {
         assert_eq!(between.ranges(true), [(UnixMillis::MIN, early), (hour_before, at(9))]);
         let between = Between { from: UnixMillis::MIN, to: at(9) };
         assert_eq!(between.ranges(true), [(UnixMillis::MIN, at(9))]);
+        assert_eq!(between.ranges(false), [(early.offset(1).unwrap(), at(9))]);
         let between = Between { from: UnixMillis::MIN, to: UnixMillis::MIN };
         assert_eq!(between.ranges(true), [(UnixMillis::MIN, early)]);
     }
