@@ -36,7 +36,7 @@ pub(super) async fn export(
             }
             let mut csv = csv::Writer::from_writer(out);
             csv.write_record(rows::header(&columns, true)).map_err(wrong)?;
-            Sheet::Csv(csv, columns)
+            Sheet::Csv(Box::new(csv), columns)
         }
         Format::Parquet => {
             return Err(Trouble::Usage(
@@ -64,7 +64,7 @@ pub(super) async fn export(
 }
 
 enum Sheet<W: Write> {
-    Csv(csv::Writer<W>, Columns),
+    Csv(Box<csv::Writer<W>>, Columns),
     Lines(BufWriter<W>),
 }
 

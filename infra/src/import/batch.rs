@@ -80,7 +80,7 @@ mod tests {
         Row {
             device: "pi-1".try_into().unwrap(),
             boot: BootId::from_random(number % boots),
-            clock: if number % 7 == 0 { Clock::Unset } else { Clock::Set },
+            clock: if number.is_multiple_of(7) { Clock::Unset } else { Clock::Set },
             reading: Reading {
                 sensor: "s".try_into().unwrap(),
                 at: UnixMillis::new(1_795_456_115_802 + i64::try_from(number).unwrap()).unwrap(),

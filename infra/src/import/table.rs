@@ -63,7 +63,7 @@ impl Table {
         Ok(header.map(|header| Self { path: path.to_owned(), header, delimiter }))
     }
 
-    /// Gives each line with its number to `each`, until that fails.
+    /// The lines after the first.
     ///
     /// # Errors
     /// When the file cannot be read.
