@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
 
-from conftest import PROGRAM, eventually
+from conftest import PROGRAM
 
 
 def tidings(up, *arguments, check=True):
@@ -138,4 +138,3 @@ def test_a_file_that_is_not_understood_writes_nothing(up, tmp_path):
     said = tidings(up, "import", file, "--device", "odd", check=False)
     assert said.returncode == 1 and "odd.csv" in said.stderr and '"Größe"' in said.stderr
     assert up.all_stored("odd", "import") == []
-    eventually("this machine's readings", lambda: up.stored("this-machine", "host"))
