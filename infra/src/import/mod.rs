@@ -27,6 +27,7 @@ use self::batch::{Batches, Message};
 use self::row::{RowError, Said};
 use self::table::{Line, Table};
 use crate::Trouble;
+use crate::dynamo::Database;
 use crate::export::progress::Progress;
 use crate::export::zone::Zone;
 use crate::target::Target;
@@ -61,6 +62,10 @@ pub struct ImportArguments {
     /// How readings stand in their table: as the function's TIDINGS_LAYOUT.
     #[arg(long, value_parser = parse_layout, default_value = "each")]
     layout: Layout,
+    /// Correct what `export` or `query` wrote by the device's calibration: only where it was stored
+    /// before there was one, or it is corrected twice.
+    #[arg(long)]
+    calibrate: bool,
     /// Write nothing, and show what would happen.
     #[arg(long)]
     dry_run: bool,
@@ -130,9 +135,12 @@ pub async fn import(arguments: ImportArguments, out: &mut impl Write) -> Result<
         sensor: arguments.sensor.clone(),
         zone: arguments.zone.clone(),
     };
-    let mut sums = look(&tables, &said)?;
+    let (mut sums, stored_before) = look(&tables, &said)?;
     sums.dry_run = arguments.dry_run;
     let database = arguments.target.connect().await;
+    if !arguments.calibrate {
+        refuse_calibrated(&database, &stored_before).await?;
+    }
     let mut rules = Rules { layout: arguments.layout, ..Rules::default() };
     rules.retention.reading_days = arguments.keep_days;
     let ingest = Ingest::new(database.store(), rules);
@@ -179,14 +187,39 @@ fn understand(arguments: &ImportArguments) -> Result<Vec<Table>, Trouble> {
     Err(Trouble::Transfer(format!("nothing was written:{}", problems.concat())))
 }
 
-/// Looks at each row, and lists those that make no sense.
-fn look(tables: &[Table], said: &Said) -> Result<Sums, Trouble> {
+/// Values that were stored before are corrected already.
+async fn refuse_calibrated(
+    database: &Database,
+    devices: &BTreeSet<DeviceId>,
+) -> Result<(), Trouble> {
+    for device in devices {
+        let said = database.said(device).await?;
+        let calibration = said.as_ref().and_then(|said| said.get("calibration")?.as_object());
+        if calibration.is_some_and(|lines| !lines.is_empty()) {
+            return Err(Trouble::Transfer(format!(
+                "nothing was written: {device} has a calibration in the table {}, and readings that were stored before would be corrected twice: take it away for the time of the import (`tidings device {device}`), or say --calibrate",
+                database.tables().devices
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at each row, and lists those that make no sense. Gives also the devices of readings that
+/// were stored before.
+fn look(tables: &[Table], said: &Said) -> Result<(Sums, BTreeSet<DeviceId>), Trouble> {
     let mut sums = Sums { files: tables.len(), ..Sums::default() };
+    let mut stored_before = BTreeSet::new();
     for table in tables {
         let mut rows = table.rows()?;
         while let Some((line, found)) = rows.next(said)? {
             sums.rows += 1;
             match found {
+                Line::Reading(row) if table.header.name.is_some() => {
+                    if !stored_before.contains(&row.device) {
+                        stored_before.insert(row.device);
+                    }
+                }
                 Line::Reading(_) => {}
                 Line::Empty => sums.empty += 1,
                 Line::Bad(RowError::NoZone(why)) => {
@@ -199,7 +232,7 @@ fn look(tables: &[Table], said: &Said) -> Result<Sums, Trouble> {
             }
         }
     }
-    Ok(sums)
+    Ok((sums, stored_before))
 }
 
 /// Sends the rows that make sense.
