@@ -12,6 +12,8 @@ use crate::deploy::{DeployArguments, TeardownArguments};
 use crate::device::DeviceArguments;
 use crate::doctor::DoctorArguments;
 use crate::event::EventArguments;
+use crate::export::ExportArguments;
+use crate::import::ImportArguments;
 use crate::manual::{CompletionsArguments, ManArguments};
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
@@ -19,7 +21,8 @@ use crate::replay::ReplayArguments;
 use crate::top::TopArguments;
 use crate::up::UpArguments;
 use crate::{
-    Trouble, cost, deploy, device, doctor, event, manual, provision, query, replay, top, up,
+    Trouble, cost, deploy, device, doctor, event, export, import, manual, provision, query, replay,
+    top, up,
 };
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
@@ -44,6 +47,10 @@ enum Command {
     Device(DeviceArguments),
     /// Send what was refused, or has failed, through the function's code again.
     Replay(Box<ReplayArguments>),
+    /// Take readings out of the table into files of CSV, JSON lines or Parquet.
+    Export(Box<ExportArguments>),
+    /// Bring old measurements in by the function's own code, from files of CSV.
+    Import(Box<ImportArguments>),
     /// Make the function's event out of a payload, or show what is in one.
     Event(EventArguments),
     /// What a fleet costs a month on AWS, line by line, beside the tutorial's way.
@@ -120,6 +127,12 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
         }
         Command::Replay(arguments) => {
             replay::replay(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Export(arguments) => {
+            export::export(*arguments, &mut std::io::stdout().lock()).await
+        }
+        Command::Import(arguments) => {
+            import::import(*arguments, &mut std::io::stdout().lock()).await
         }
         Command::Event(arguments) => event::event(&arguments, &mut std::io::stdout().lock()),
         Command::Query(arguments) => query::query(arguments, &mut std::io::stdout().lock()).await,

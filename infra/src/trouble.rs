@@ -90,6 +90,9 @@ pub enum Trouble {
         /// What AWS says.
         said: String,
     },
+    /// An export or import cannot go on as things are, or has left something out.
+    #[error("{0}")]
+    Transfer(String),
     /// A queue of SQS cannot be used.
     #[error("the queue {url} cannot be used: {error}")]
     SqsQueue {
@@ -159,6 +162,7 @@ impl Trouble {
             | Self::Command { .. }
             | Self::Unsound { .. }
             | Self::Fleet { .. }
+            | Self::Transfer(_)
             | Self::SqsQueue { .. }
             | Self::Replay
             | Self::Database(_)

@@ -56,7 +56,7 @@ impl<S: Archive + AlertStore, N: Notifier> Ingest<S, N> {
         deadline: SystemTime,
     ) -> (Result<Answer, HandlerError>, Report) {
         match serde_json::from_str(event) {
-            Ok(Event { job: Job::Tick }) => self.tick(deadline).await,
+            Ok(Event { job: Job::Tick }) => Box::pin(self.tick(deadline)).await,
             Err(_) => self.handle(event, deadline).await,
         }
     }

@@ -4,6 +4,7 @@ mod alerts;
 mod fleet;
 mod series;
 mod stored;
+mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +22,7 @@ pub use self::fleet::Refusals;
 pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};
 use self::stored::{Gathered, Item, number, numbers, refused, text, texts};
 pub use self::stored::{Refused, StoredReading};
+pub use self::stream::{Between, Stream};
 use crate::Trouble;
 use crate::account::aws_says;
 use crate::aws;

@@ -11,12 +11,14 @@ use super::sum::{Rollup, Sum};
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// A part of it, in milliseconds: a day is then as many points as a chart is wide, or fewer.
-pub const PART_MS: i64 = HOUR_MS / PARTS as i64;
+pub const PART_MS: i64 = 300_000;
 
 /// A day, in milliseconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 const PARTS: usize = 12;
+
+const _: () = assert!(PART_MS * 12 == HOUR_MS && PARTS == 12, "the parts fill the hour");
 
 /// The beginning of the hour, or of any other stretch, that a time is in.
 #[must_use]
@@ -112,6 +114,9 @@ impl Hour {
     }
 }
 
+/// A part's number, how many values, the least, their mean, the greatest.
+type Row = (usize, u64, f64, f64, f64);
+
 /// The text `parts` of an hour's item: rows of a part's number from 0 to 11 and, by name, number,
 /// least, mean and greatest.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -120,7 +125,7 @@ struct Parts {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     faults: BTreeMap<String, Vec<(usize, u64)>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    sums: BTreeMap<String, Vec<(usize, u64, f64, f64, f64)>>,
+    sums: BTreeMap<String, Vec<Row>>,
 }
 
 #[cfg(test)]

@@ -103,6 +103,9 @@ fn one_place_knows_each_foreign_client() {
         ("rppal::", ["device/src/sensors/gpio/board.rs"].as_slice()),
         ("gpiocdev::", ["device/src/sensors/gpio/chip.rs"].as_slice()),
         ("linux_embedded_hal::", ["device/src/sensors/i2c/bus.rs"].as_slice()),
+        ("arrow_array::", ["infra/src/export/parquet.rs"].as_slice()),
+        ("arrow_schema::", ["infra/src/export/parquet.rs"].as_slice()),
+        ("parquet::arrow", ["infra/src/export/parquet.rs"].as_slice()),
         ("dynoxide::", ["infra/src/cloud/dynamodb.rs"].as_slice()),
         ("rcgen::", ["infra/src/cloud/pki.rs", "infra/src/trouble.rs"].as_slice()),
         (

@@ -12,6 +12,7 @@ mod chaos;
 mod client;
 mod clock;
 mod delivery;
+mod export;
 mod faults;
 mod lambda;
 mod local;

@@ -52,9 +52,12 @@
 //! Without a timestamp the time is `now`.
 
 mod field;
+mod heading;
 mod keys;
 mod message;
 mod time;
+
+pub use heading::{Heading, HeadingError, normal};
 
 use crate::time::UnixMillis;
 use crate::wire::foreign::{Decoded, MAX_RECORDS};

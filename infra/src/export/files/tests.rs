@@ -1,0 +1,102 @@
+use std::collections::BTreeSet;
+
+use tidings_schema::Clock;
+
+use super::super::columns::tests::reading;
+use super::*;
+
+const NOVEMBER: i64 = 1_795_456_115_802;
+const DECEMBER: i64 = 1_796_083_200_000;
+
+fn style(format: Format) -> Style {
+    Style { format, zone: Zone::utc(), window: (None, "2026-12-24T00:00:00.000Z".to_owned()) }
+}
+
+fn open<'a>(root: &Path, style: &'a Style) -> Files<'a> {
+    let (device, sensor) = ("pi:1".try_into().unwrap(), "s".try_into().unwrap());
+    Files::open(root, (&device, &sensor), style).unwrap()
+}
+
+fn names(root: &Path) -> BTreeSet<String> {
+    let folder = root.join("device=pi%3A1/sensor=s");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn text(root: &Path, name: &str) -> String {
+    std::fs::read_to_string(root.join("device=pi%3A1/sensor=s").join(name)).unwrap()
+}
+
+fn set(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn each_month_and_each_set_of_columns_has_its_file() {
+    let root = tempfile::tempdir().unwrap();
+    let style = style(Format::Csv);
+    let mut files = open(root.path(), &style);
+    files.add(StoredReading { clock: Clock::Unset, ..reading(5, &[]) }).unwrap();
+    files.add(reading(NOVEMBER, &[("leaf", 3.0, Some("%"))])).unwrap();
+    files.add(reading(NOVEMBER + 1, &[("leaf", 0.03, Some("/"))])).unwrap();
+    files.add(reading(DECEMBER, &[("temperature", 21.5, None)])).unwrap();
+    files.finish().unwrap();
+    let all = ["unset.csv", "2026-11.csv", "2026-11.2.csv", "2026-12.csv", MONTHS];
+    assert_eq!(names(root.path()), set(&all));
+    assert_eq!(
+        text(root.path(), "unset.csv"),
+        "time,uptime_ms,device,sensor,boot,seq,fault\n,5,pi:1,s,b,7,timeout\n"
+    );
+    assert_eq!(
+        text(root.path(), "2026-11.2.csv"),
+        "time,device,sensor,boot,seq,fault,leaf [/]\n2026-11-23T17:48:35.803Z,pi:1,s,b,7,,0.03\n"
+    );
+    let months = open(root.path(), &style).months().clone();
+    assert!(months.whole);
+    assert_eq!((months.months.len(), months.readings()), (3, 4));
+}
+
+#[test]
+fn columns_that_come_up_late_begin_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let style = style(Format::Csv);
+    let mut files = open(root.path(), &style);
+    let t = ("temperature", 21.5, None);
+    for number in 0..GROUP {
+        files.add(reading(NOVEMBER + i64::try_from(number).unwrap(), &[t])).unwrap();
+    }
+    files.add(reading(NOVEMBER + 90_000, &[t, ("humidity", 40.0, None)])).unwrap();
+    files.finish().unwrap();
+    assert_eq!(text(root.path(), "2026-11.csv").lines().count(), GROUP + 1);
+    let rest = text(root.path(), "2026-11.2.csv");
+    assert!(rest.starts_with("time,device,sensor,boot,seq,fault,humidity,temperature\n"), "{rest}");
+    assert_eq!(rest.lines().count(), 2);
+}
+
+#[test]
+fn what_was_not_whole_is_taken_away_and_begun_again() {
+    let root = tempfile::tempdir().unwrap();
+    for format in [Format::Csv, Format::Jsonl, Format::Parquet] {
+        let root = root.path().join(format.to_string());
+        let style = style(format);
+        let file = |name: &str| format!("{name}.{format}");
+        let mut files = open(&root, &style);
+        files.add(reading(NOVEMBER, &[])).unwrap();
+        for number in 0..i64::try_from(GROUP).unwrap() {
+            files.add(reading(DECEMBER + number, &[])).unwrap();
+        }
+        // As if the power failed.
+        drop(files);
+        let (whole, part) = (file("2026-11"), format!("_{}.part", file("2026-12")));
+        assert_eq!(names(&root), set(&[&whole, &part, MONTHS]));
+        let mut files = open(&root, &style);
+        assert_eq!(names(&root), set(&[&whole, MONTHS]));
+        assert_eq!(files.months().left(tidings_schema::UnixMillis::MIN).0.get(), DECEMBER);
+        files.add(reading(DECEMBER, &[])).unwrap();
+        files.finish().unwrap();
+        assert_eq!(names(&root), set(&[&whole, &file("2026-12"), MONTHS]));
+        assert_eq!(open(&root, &style).months().readings(), 2);
+    }
+}
