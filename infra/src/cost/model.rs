@@ -2,8 +2,11 @@
 //!
 //! All averages: a month is 730 hours, as AWS counts it.
 
+mod rollups;
+
 use serde::Serialize;
 
+use self::rollups::{ROLLUP_DAYS, Rollups};
 use super::prices::Prices;
 use crate::account::names::ALARMS;
 use crate::cloud::measured::Totals;
@@ -100,8 +103,8 @@ pub(super) struct Bill {
 }
 
 /// What is paid for, whether anything comes or not.
-const NOT_THE_WAY: [&str; 4] =
-    ["storage", "point-in-time recovery", "metrics", "alarms and dashboard"];
+const NOT_THE_WAY: [&str; 5] =
+    ["storage", "storage of rollups", "point-in-time recovery", "metrics", "alarms and dashboard"];
 
 impl Bill {
     fn of(lines: Vec<Line>) -> Self {
@@ -178,6 +181,7 @@ impl Fleet {
         let seen = (self.devices * self.sensors * MONTH_SECONDS / SEEN_SECONDS)
             .min(messages * self.sensors.min(message.readings));
         let stored = self.stored_gigabytes(message.readings);
+        let rollups = Rollups::of(self, message.readings);
 
         let mut lines = vec![
             line("connections", minutes(self.devices), connection(self.devices, prices)),
@@ -209,11 +213,29 @@ impl Fleet {
             line("writes of readings", millions(items, "items"), million(items, prices.writes)),
             line("writes of last seen", millions(seen, "items"), million(seen, prices.writes)),
             line(
+                "rollups",
+                format!(
+                    "{} and {}",
+                    millions(rollups.writes, "writes"),
+                    millions(rollups.reads, "reads")
+                ),
+                million(rollups.writes, prices.writes) + million(rollups.reads, prices.reads),
+            ),
+            line(
                 "storage",
                 format!("{} after {:.0} days", gigabytes(stored), self.retention_days),
                 stored * prices.storage,
             ),
-            line("point-in-time recovery", gigabytes(stored), stored * prices.recovery),
+            line(
+                "storage of rollups",
+                format!("{} after {ROLLUP_DAYS:.0} days", gigabytes(rollups.gigabytes)),
+                rollups.gigabytes * prices.storage,
+            ),
+            line(
+                "point-in-time recovery",
+                gigabytes(stored + rollups.gigabytes),
+                (stored + rollups.gigabytes) * prices.recovery,
+            ),
             line("metrics", format!("{METRICS:.0}"), METRICS * prices.metric),
             line(
                 "alarms and dashboard",
@@ -236,14 +258,18 @@ impl Fleet {
 
     fn stored_gigabytes(&self, readings: f64) -> f64 {
         let kept = self.readings_per_second() * self.retention_days * 86_400.0;
-        let bytes = if self.packed {
+        kept * self.reading_bytes(readings) / 1e9
+    }
+
+    /// What a reading takes in the table, of messages with so many.
+    fn reading_bytes(&self, readings: f64) -> f64 {
+        if self.packed {
             let rows = readings * (ROW_BYTES + VALUE_BYTES * self.quantities);
             let packs = self.packs(readings) * (PACK_BYTES + FIELD_BYTES * self.quantities);
             (rows + packs) / readings
         } else {
             ITEM_BYTES + ITEM_VALUE_BYTES * self.quantities
-        };
-        kept * bytes / 1e9
+        }
     }
 
     /// The tutorial's way: each reading a message through the broker, and a rule that puts it into

@@ -21,6 +21,8 @@ pub(super) struct Prices {
     pub(super) gigabyte_seconds: f64,
     /// A million write request units: one for each started kilobyte of an item.
     pub(super) writes: f64,
+    /// A million read request units: 4 KB each, consistent, or 8 KB otherwise.
+    pub(super) reads: f64,
     /// A gigabyte in tables for a month.
     pub(super) storage: f64,
     /// The same for point-in-time recovery.
@@ -46,6 +48,7 @@ pub(super) const PRICES: Prices = Prices {
     invocations: 0.20,
     gigabyte_seconds: 0.000_013_333_4,
     writes: 0.625,
+    reads: 0.125,
     storage: 0.25,
     recovery: 0.20,
     logs: 0.50,

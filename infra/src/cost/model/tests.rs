@@ -123,3 +123,43 @@ fn what_was_measured_takes_the_place_of_what_was_assumed() {
     let message = Message::measured(&totals).unwrap();
     assert_eq!((message.readings, message.bytes, message.function_ms), (25.0, 1000.0, 2.0));
 }
+
+#[test]
+fn rollups_are_as_large_as_the_function_makes_them_and_cost_little_beside_the_readings() {
+    use tidings_ingest::item::Item;
+    use tidings_ingest::rollup::{Hour, Level, PART_MS, item};
+    use tidings_ingest::store::size;
+    use tidings_schema::{Content, UnixMillis, Value};
+
+    for quantities in 1..=5_u32 {
+        let names = ["temperature", "humidity", "pressure", "illuminance", "co2"];
+        let mut hour = Hour::new(UnixMillis::new(1_795_456_800_000).unwrap());
+        for reading in 0..360_i32 {
+            let value = |name: &&str| {
+                let value = Value::new(20.0 + f64::from(reading * reading % 997) / 100.0).unwrap();
+                ((*name).try_into().unwrap(), value, None)
+            };
+            let values = names.iter().take(quantities as usize).map(value).collect();
+            let at = hour.at.offset(i64::from(reading) * PART_MS / 30).unwrap();
+            assert!(hour.add(at, &Content::Values(values)));
+        }
+        let size = |level, parts| {
+            let (device, sensor) = ("pi-greenho".try_into().unwrap(), "bme280".try_into().unwrap());
+            let item = item(level, &device, &sensor, hour.whole(), parts, 1826);
+            // "100 bytes that an item costs in the index".
+            size::of(&Item::Rollup(item)) as f64 + 100.0
+        };
+        let quantities = f64::from(quantities);
+        let hour_ratio = rollups::hour_bytes(quantities) / size(Level::Hour, Some(hour.text()));
+        let day_ratio = rollups::day_bytes(quantities) / size(Level::Day, None);
+        for ratio in [hour_ratio, day_ratio] {
+            assert!((0.8..1.3).contains(&ratio), "{quantities}: {hour_ratio} {day_ratio}");
+        }
+    }
+    // A reading each ten seconds: a few hundredths of what the readings themselves cost.
+    let fleet = Fleet { every: 10.0, batch_age: 60.0, ..fleet() };
+    let bill = fleet.bill(fleet.message(), &PRICES);
+    let of = |what: &str| bill.lines.iter().find(|line| line.what == what).unwrap().dollars;
+    let ratio = of("rollups") / of("writes of readings");
+    assert!((0.01..0.08).contains(&ratio), "{ratio}");
+}

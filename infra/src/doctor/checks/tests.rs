@@ -259,7 +259,7 @@ fn each_harm_is_named_and_nothing_else() {
         }),
         ("Wrong role-policy: the role may not sns:Publish", |facts| {
             let role = facts.role.as_mut().unwrap().as_mut().unwrap();
-            role.inline[0].1["Statement"].as_array_mut().unwrap().remove(3);
+            role.inline[0].1["Statement"].as_array_mut().unwrap().remove(5);
         }),
         ("Wrong permission: the permission of AWS IoT", |facts| {
             facts.permissions.as_mut().unwrap()[0].source_account = None;

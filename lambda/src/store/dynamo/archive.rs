@@ -12,11 +12,21 @@ use crate::item::{DUE_PARTITION, DueItem};
 use crate::rollup::{Archive, HOUR_MS, Hour, Level, Rollup, StoredRollup, Sum};
 use crate::store::StoreError;
 
+/// How a query reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consistency {
+    /// For half the price, and behind by "one second or less" as a rule (DynamoDB developer guide,
+    /// "Read consistency"): what is summed up was written half an hour ago.
+    Eventual,
+    /// What another run has written a moment ago is seen.
+    Strong,
+}
+
 impl DynamoStore {
     /// Tells `each` all items of a partition whose sort keys lie between, both included.
     async fn each_item(
         &self,
-        table: &str,
+        (table, consistency): (&str, Consistency),
         pk: &str,
         between: Option<(String, String)>,
         mut each: impl FnMut(&Item) + Send,
@@ -24,7 +34,8 @@ impl DynamoStore {
         let s = |text: String| AttributeValue::S(text);
         let mut start = None;
         loop {
-            let query = self.client.query().table_name(table).consistent_read(true);
+            let query = self.client.query().table_name(table);
+            let query = query.consistent_read(consistency == Consistency::Strong);
             let query = query.expression_attribute_values(":pk", s(pk.to_owned()));
             let query = match &between {
                 None => query.key_condition_expression("pk = :pk"),
@@ -51,7 +62,7 @@ fn between(from: UnixMillis, until: UnixMillis) -> Option<(String, String)> {
 impl Archive for DynamoStore {
     async fn dues(&self) -> Result<Vec<DueItem>, StoreError> {
         let mut dues = Vec::new();
-        let table = &self.tables.devices;
+        let table = (self.tables.devices.as_str(), Consistency::Eventual);
         self.each_item(table, DUE_PARTITION, None, |item| dues.extend(due(item))).await?;
         Ok(dues)
     }
@@ -77,7 +88,8 @@ impl Archive for DynamoStore {
                 }
             }
         };
-        self.each_item(&self.tables.readings, &pk, between(from, until), take).await
+        let table = (self.tables.readings.as_str(), Consistency::Eventual);
+        self.each_item(table, &pk, between(from, until), take).await
     }
 
     async fn rollups(
@@ -91,7 +103,8 @@ impl Archive for DynamoStore {
         let mut list = Vec::new();
         let pk = level.partition(device, sensor);
         let take = |item: &Item| list.extend(rollup(item));
-        self.each_item(&self.tables.readings, &pk, between(from, to), take).await?;
+        let table = (self.tables.readings.as_str(), Consistency::Strong);
+        self.each_item(table, &pk, between(from, to), take).await?;
         Ok(list)
     }
 
