@@ -58,7 +58,7 @@ impl Table {
         let mut reader = reader(path, delimiter)?;
         let headings = reader.headers().map_err(|error| unreadable(path, &error))?;
         let headings =
-            headings.iter().map(|one| one.trim_start_matches(BYTE_ORDER_MARK).to_owned());
+            headings.iter().map(|one| without_return(one.trim_start_matches(BYTE_ORDER_MARK)).to_owned());
         let header = Header::read(&headings.collect::<Vec<_>>(), units, skip);
         Ok(header.map(|header| Self { path: path.to_owned(), header, delimiter }))
     }
@@ -78,7 +78,7 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
     table: &'a Table,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Lines>,
     record: csv::StringRecord,
 }
 
@@ -92,8 +92,10 @@ impl Rows<'_> {
         if !more.map_err(|error| unreadable(&self.table.path, &error))? {
             return Ok(None);
         }
-        let number = self.record.position().map_or(0, csv::Position::line);
-        let cells: Vec<&str> = self.record.iter().collect();
+        // Its own beginning would be that of the empty lines before it.
+        let within: usize = self.record.iter().map(|cell| cell.matches('\n').count()).sum();
+        let number = self.reader.position().line().saturating_sub(1 + within as u64);
+        let cells: Vec<&str> = self.record.iter().map(without_return).collect();
         // Between cells that a comma parts, none can stand in a number.
         let decimal_comma = self.table.delimiter != b',';
         let line = match row::read(&cells, &self.table.header, said, decimal_comma) {
@@ -105,10 +107,23 @@ impl Rows<'_> {
     }
 }
 
-fn reader(path: &Path, delimiter: u8) -> Result<csv::Reader<File>, Trouble> {
+/// A file with an end to its last line, so that each line is as many as it has ends.
+type Lines = std::io::Chain<File, &'static [u8]>;
+
+fn reader(path: &Path, delimiter: u8) -> Result<csv::Reader<Lines>, Trouble> {
     let file =
         File::open(path).map_err(|source| Trouble::File { path: path.to_owned(), source })?;
-    Ok(csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file))
+    let lines = file.chain(b"\n".as_slice());
+    Ok(csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .flexible(true)
+        .from_reader(lines))
+}
+
+/// Lines of Windows end with a carriage return before the line feed.
+fn without_return(cell: &str) -> &str {
+    cell.trim_end_matches('\r')
 }
 
 fn unreadable(path: &Path, error: &csv::Error) -> Trouble {
@@ -147,8 +162,22 @@ mod tests {
         let problems = Table::open(&path, &units, &skip).unwrap().unwrap_err();
         assert!(problems.concat().contains("column \"Zeit\""), "{problems:?}");
         let text = std::fs::read_to_string(&path).unwrap().replace("Zeit", "time");
-        std::fs::write(&path, text).unwrap();
-        let table = Table::open(&path, &units, &skip).unwrap().unwrap();
+        std::fs::write(&path, &text).unwrap();
+        let told = numbered(&path);
+        assert_eq!(told, EXPECTED);
+        std::fs::write(&path, text.trim_end().replace('\n', "\r\n") + "\r\n1795456117;").unwrap();
+        assert_eq!(numbered(&path), EXPECTED, "of Windows, and without an end");
+    }
+
+    const EXPECTED: [&str; 3] = [
+        "2 reading",
+        "4 temperature: expected a number, but found \"warm\"",
+        "5 empty",
+    ];
+
+    fn numbered(path: &Path) -> Vec<String> {
+        let (units, skip) = (BTreeMap::new(), []);
+        let table = Table::open(path, &units, &skip).unwrap().unwrap();
         let said = Said { device: Some("pi-1".try_into().unwrap()), ..Said::default() };
         let mut rows = table.rows().unwrap();
         let mut told = Vec::new();
@@ -159,10 +188,7 @@ mod tests {
                 Line::Bad(error) => format!("{number} {error}"),
             });
         }
-        assert_eq!(
-            told,
-            ["2 reading", "4 temperature: expected a number, but found \"warm\"", "5 empty"]
-        );
+        told
         std::fs::write(&path, b"time,temp\n1795456115,\xff\n").unwrap();
         let table = Table::open(&path, &units, &skip).unwrap().unwrap();
         assert!(table.rows().unwrap().next(&said).unwrap_err().to_string().contains("UTF-8"));

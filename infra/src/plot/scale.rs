@@ -38,7 +38,9 @@ impl Scale {
 
     /// The labels and the rows that they belong to, counted from the top.
     pub(super) fn labels(&self, rows: usize) -> Vec<(usize, String)> {
-        let steps = ((self.high - self.low) / self.step).round();
+        // At the end of what a number holds there are no steps to count.
+        let steps = Some(((self.high - self.low) / self.step).round()).filter(|it| it.is_finite());
+        let steps = steps.unwrap_or(0.0);
         let (divisor, suffix) = prefix(self.low.abs().max(self.high.abs()));
         let decimals = decimals(self.step / divisor);
         let mut labels = Vec::new();
