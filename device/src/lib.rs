@@ -25,3 +25,4 @@ mod service;
 pub mod status;
 pub mod terminal;
 pub mod uplink;
+pub mod version;

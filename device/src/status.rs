@@ -14,6 +14,8 @@ use crate::queue::Loss;
 pub struct Counters {
     /// Readings committed to the queue.
     pub accepted: AtomicU64,
+    /// Those of them that are faults.
+    pub faults: AtomicU64,
     /// Readings lost, each logged with its reason: see [`crate::queue::Loss`].
     pub lost: AtomicU64,
     /// Readings lost since the queue was made, in the order of [`Loss::ALL`].
@@ -41,6 +43,9 @@ pub struct Counters {
 pub struct Status {
     /// See [`Counters::accepted`].
     pub accepted: u64,
+    /// See [`Counters::faults`].
+    #[serde(default)]
+    pub faults: u64,
     /// See [`Counters::lost`].
     pub lost: u64,
     /// See [`Counters::degraded`].
@@ -90,6 +95,7 @@ impl Counters {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Status {
             accepted: of(&self.accepted),
+            faults: of(&self.faults),
             lost: of(&self.lost),
             degraded: self.degraded.load(Ordering::Relaxed),
             acknowledged: of(&self.acknowledged),

@@ -16,7 +16,8 @@ use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
 use crate::up::UpArguments;
-use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up};
+use crate::view::ViewArguments;
+use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up, view};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ enum Command {
     Up(UpArguments),
     /// Make thing, key, certificate and configuration for a device or a fleet; replace or revoke.
     Provision(Box<ProvisionArguments>),
+    /// Serve a page over the fleet and its readings, on this machine alone.
+    View(ViewArguments),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
     /// Show or set what you say of a device: site, labels, calibration, ranges.
@@ -92,6 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn dispatch(command: Command) -> Result<(), Trouble> {
     match command {
         Command::Up(arguments) => up::up(arguments).await,
+        Command::View(arguments) => view::view(arguments).await,
         Command::Provision(arguments) => {
             provision::provision(*arguments, &mut std::io::stdout().lock()).await
         }

@@ -10,6 +10,7 @@ pub mod device;
 pub mod doctor;
 pub mod dynamo;
 pub mod event;
+pub mod fleet;
 pub mod provision;
 pub mod query;
 pub mod replay;
@@ -17,5 +18,6 @@ pub mod tables;
 pub mod target;
 mod trouble;
 pub mod up;
+pub mod view;
 
 pub use trouble::Trouble;

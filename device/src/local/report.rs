@@ -37,6 +37,7 @@ pub(super) fn metrics(counters: &Counters, clock_is_set: bool) -> String {
     let mut text = String::new();
     for (name, kind, help, value) in [
         ("accepted_total", "counter", "Readings that the queue accepted.", status.accepted),
+        ("faults_total", "counter", "Those of them that are faults.", status.faults),
         (
             "acknowledged_total",
             "counter",

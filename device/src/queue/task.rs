@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tidings_schema::{BootId, SensorId};
+use tidings_schema::{BootId, Outcome, SensorId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -153,6 +153,7 @@ impl Task {
     /// Accepts a sample.
     pub(super) fn append(&mut self, sample: Sample, now: Instant) {
         let (sensor, at) = (sample.sensor.clone(), sample.at);
+        let is_fault = matches!(sample.outcome, Outcome::Failed(_));
         let pushed = self.packer.push(sample);
         if let Some(row) = pushed.full {
             self.packing_since = None;
@@ -161,6 +162,7 @@ impl Task {
         if pushed.numbered {
             self.packing_since.get_or_insert(now);
             add(&self.counters.accepted, 1);
+            add(&self.counters.faults, usize::from(is_fault));
             add(&self.counters.waiting, 1);
             let count = self.counts.entry(sensor).or_insert(Count { readings: 0, first_at: at });
             count.readings += 1;

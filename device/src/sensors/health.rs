@@ -1,4 +1,8 @@
-//! The agent itself: what waits, and what was lost and why. So that a gap in a table explains itself.
+//! The agent itself: what waits, what came and went, and what was lost and why. So that a gap in a
+//! table explains itself.
+//!
+//! `accepted`, `acknowledged` and `faults` count from the start of the agent, `lost_*` from that of
+//! the queue; `agent_version` is the number of [`crate::version`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,6 +13,7 @@ use tidings_schema::{Fault, Measurement, Quantity, Unit, Value};
 use super::Sensor;
 use crate::queue::Loss;
 use crate::status::Counters;
+use crate::version;
 
 /// Reads the agent's counters.
 pub(super) struct Health(Arc<Counters>);
@@ -26,6 +31,10 @@ impl Sensor for Health {
             number("waiting", "count", status.waiting),
             number("connections", "count", status.connections),
             number("disk_failing", "/", u64::from(status.degraded)),
+            number("accepted", "count", status.accepted),
+            number("acknowledged", "count", status.acknowledged),
+            number("faults", "count", status.faults),
+            number("agent_version", "/", version::number()),
         ];
         for reason in Loss::ALL {
             let lost = self.0.lost_ever(reason).load(Ordering::Relaxed);
@@ -51,15 +60,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_told_by_reason_once_there_are_any() {
+    fn what_came_and_went_is_told_and_losses_by_reason_once_there_are_any() {
         let counters = Arc::new(Counters::default());
         let mut health = Health::new(&counters);
-        assert_eq!(shown(&health.read()), "waiting 0 count, connections 0 count, disk_failing 0 /");
+        let version = version::number();
+        assert_eq!(
+            shown(&health.read()),
+            format!(
+                "waiting 0 count, connections 0 count, disk_failing 0 /, accepted 0 count, \
+                 acknowledged 0 count, faults 0 count, agent_version {version} /"
+            )
+        );
         counters.waiting.store(7, Ordering::Relaxed);
+        counters.accepted.store(9, Ordering::Relaxed);
+        counters.acknowledged.store(2, Ordering::Relaxed);
+        counters.faults.store(3, Ordering::Relaxed);
         counters.lost_ever(Loss::Oldest).store(12, Ordering::Relaxed);
         assert_eq!(
             shown(&health.read()),
-            "waiting 7 count, connections 0 count, disk_failing 0 /, lost_oldest 12 count"
+            format!(
+                "waiting 7 count, connections 0 count, disk_failing 0 /, accepted 9 count, \
+                 acknowledged 2 count, faults 3 count, agent_version {version} /, \
+                 lost_oldest 12 count"
+            )
         );
     }
 }

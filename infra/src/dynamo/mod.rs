@@ -1,5 +1,7 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
+mod fleet;
+mod refusals;
 mod series;
 mod stored;
 
@@ -14,6 +16,8 @@ use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, key, packed};
 
+pub use self::fleet::Refusals;
+pub use self::refusals::{Before, RefusedPage};
 pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};
 use self::stored::{Gathered, Item, number, numbers, refused, text, texts};
 pub use self::stored::{Refused, StoredReading};

@@ -17,6 +17,7 @@ mod local;
 mod remote;
 mod replay;
 mod up;
+mod view;
 
 /// Sensors that give much in little time.
 const BUSY: &str = r#"
