@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { arrange, h, problem } from "./dom.js";
 import { further, head, latest, said } from "./device-facts.js";
 import { strip, untimed } from "./faults.js";
+import { rank } from "./lines.js";
 import * as live from "./live.js";
 import { Plots } from "./plots.js";
 import * as range from "./range.js";
@@ -36,7 +37,7 @@ export const show = (root, query, device) => {
       if (!own || (sensor.at ?? 0) > own.at) newest.set(sensor.sensor, { at: sensor.at, values: sensor.values, fault: sensor.fault });
     }
     const list = [...newest].filter(([sensor]) => sensor !== "agent").sort().flatMap(([sensor, { at, values: found, fault }]) =>
-      (fault ? [{ sensor, fault, at }] : Object.entries(found).map(([quantity, { value, unit }]) => ({ sensor, quantity, value, unit, at }))));
+      (fault ? [{ sensor, fault, at }] : Object.entries(found).sort(([one], [other]) => rank(one) - rank(other)).map(([quantity, { value, unit }]) => ({ sensor, quantity, value, unit, at }))));
     values.replaceChildren(...(list.length ? [latest(list)] : []));
   };
 

@@ -1,5 +1,13 @@
 // From the series of a device's sensors to the lines of its charts, a chart for each quantity. Pure.
 
+const ORDER = ["temperature", "humidity", "pressure", "co2", "soil_moisture", "illuminance", "dew_point"];
+
+/** Where a quantity stands among others: what people look at first comes first. */
+export const rank = (quantity) => (ORDER.indexOf(quantity) + 1 || ORDER.length + 1);
+
+/** What was measured in another unit than usual has its unit in its name: `leaf_wetness %`. */
+const quantityOf = (name) => name.split(" ")[0];
+
 /** How many times the usual distance between two readings is a gap. */
 const GAP = 3;
 
@@ -41,7 +49,8 @@ export const charts = (series, order) => {
   for (const sensor of order) {
     const one = series[sensor];
     if (!one) continue;
-    for (const [quantity, line] of Object.entries(one.lines)) {
+    for (const [name, line] of Object.entries(one.lines)) {
+      const quantity = quantityOf(name);
       const key = `${quantity}|${line.unit ?? ""}`;
       if (!charts.has(key)) charts.set(key, { key, quantity, unit: line.unit ?? "", lines: [] });
       const own = line.mean.map((value, index) => (value === null || value === undefined ? null : one.at[index])).filter((time) => time !== null);
@@ -67,8 +76,10 @@ export const append = (series, readings, from) => {
     series.at.push(reading.at);
     for (const [quantity, value] of Object.entries(reading.values)) {
       const holes = () => Array(series.at.length - 1).fill(null);
-      series.lines[quantity] ??= { unit: reading.units[quantity], min: holes(), mean: holes(), max: holes() };
-      for (const name of ["min", "mean", "max"]) series.lines[quantity][name].push(value);
+      const unit = reading.units[quantity];
+      const found = Object.keys(series.lines).find((name) => quantityOf(name) === quantity && (series.lines[name].unit ?? "") === (unit ?? ""));
+      const line = series.lines[found ?? quantity] ??= { unit, min: holes(), mean: holes(), max: holes() };
+      for (const name of ["min", "mean", "max"]) line[name].push(value);
     }
     for (const line of Object.values(series.lines)) {
       for (const name of ["min", "mean", "max"]) if (line[name].length < series.at.length) line[name].push(null);

@@ -167,6 +167,7 @@ export class Plot {
       const fault = this.faultAt(left);
       if (fault) parts.push(`fault of ${fault.sensor}: ${fault.fault}, ${short(fault.at, to - from)}`);
       else if (at !== null) parts.push(short(at, to - from));
+      else parts.push(`nothing near ${short(this.plot.posToVal(left, "x") * 1000, to - from)}`);
       if (at !== null && step > 0 && !fault) {
         const line = this.chart.lines[0];
         const [low, high] = [this.plot.data[this.rows[0] + 1]?.[idxs[this.rows[0]]], this.plot.data[this.rows[0] + 2]?.[idxs[this.rows[0]]]];

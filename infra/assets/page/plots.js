@@ -3,7 +3,7 @@
 
 import { ask } from "./ask.js";
 import { arrange, h, problem } from "./dom.js";
-import { append, charts } from "./lines.js";
+import { append, charts, rank } from "./lines.js";
 import * as live from "./live.js";
 import { Plot } from "./plot.js";
 import * as range from "./range.js";
@@ -11,14 +11,11 @@ import * as range from "./range.js";
 /** The sensor under which an agent tells of itself: after the others, and folded. */
 const AGENT = "agent";
 
-/** Means are asked for again no sooner than this, and no sooner than a point of them is new. */
+/** Means are asked for again no sooner than this, and no sooner than a tenth of a point of them is new. */
 const AGAIN_MS = 10_000;
 
 /** Points of a line: so many for each pixel, in hundreds, so that windows of about one width share an answer. */
 const points = () => Math.min(2000, Math.max(200, Math.round(Math.min(innerWidth, 900) / 100) * 100));
-
-const ORDER = ["temperature", "humidity", "pressure", "co2", "soil_moisture", "illuminance", "dew_point"];
-const rank = (quantity) => (ORDER.indexOf(quantity) + 1 || ORDER.length + 1);
 
 export class Plots {
   /** `goTo` takes a range; `changed` is called whenever the series have changed. */
@@ -96,7 +93,7 @@ export class Plots {
   /** Time goes on without readings too. */
   tick() {
     if (!this.range?.last || document.hidden) return;
-    const step = Math.max(AGAIN_MS, ...Object.values(this.series).map((series) => Math.min(series.step_ms, 300_000)));
+    const step = Math.max(AGAIN_MS, ...Object.values(this.series).map((series) => Math.min(series.step_ms / 10, 60_000)));
     if (this.stale && Date.now() - this.asked > step) { this.stale = false; this.load(); return; }
     // As soon as it would be a pixel.
     if (Date.now() - (this.moved ?? 0) < this.range.last / points()) return;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tidings_agent::clock;
+use tidings_ingest::rollup::quantity_and_unit;
 use tidings_schema::{DeviceId, SensorId, UnixMillis};
 
 use super::{Shared, answer, read};
@@ -108,8 +109,11 @@ async fn spark(
     let from = to.offset(-SPAN_MS).unwrap_or(UnixMillis::MIN);
     let (device, sensor) = (device.clone(), sensor.clone());
     let query = SeriesQuery { device, sensor, from, to, points: POINTS };
-    let mut series = shared.database.series(&query).await?;
-    let mean = series.lines.remove(quantity).map(|line| line.mean).unwrap_or_default();
+    let series = shared.database.series(&query).await?;
+    // In whatever unit it was measured: `leaf_wetness` may be there as `leaf_wetness %`.
+    let is_wanted = |name: &str| quantity_and_unit(name).0 == quantity;
+    let line = series.lines.into_iter().find(|(name, _)| is_wanted(name));
+    let mean = line.map(|(_, line)| line.mean).unwrap_or_default();
     Ok(Spark { from, to, at: series.at, mean })
 }
 
