@@ -6,9 +6,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::commands::{self, ClaimArguments, ConfigArgument, Failure};
+use crate::manual::{self, ManArguments};
 use crate::terminal;
 
 /// Carries the readings of this device to AWS IoT Core and loses none.
@@ -51,6 +53,14 @@ enum Command {
     },
     /// Claim a certificate of this device's own with one that many devices share.
     Claim(ClaimArguments),
+    /// Print the completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the page for `man`, or write those of all commands into a folder.
+    Man(ManArguments),
     /// Print what arrives on a topic.
     Subscribe {
         #[command(flatten)]
@@ -94,10 +104,50 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check { config } => commands::check(&config).await,
         Command::Sensors => commands::sensors(),
         Command::Queue { config, json, dead } => commands::queue(&config, json, dead).await,
+        Command::Completions { shell } => {
+            let out = &mut std::io::stdout().lock();
+            Ok(manual::completions(Arguments::command(), shell, out)?)
+        }
+        Command::Man(ManArguments { out: None }) => {
+            Ok(manual::page(Arguments::command(), &mut std::io::stdout().lock())?)
+        }
+        Command::Man(ManArguments { out: Some(folder) }) => {
+            manual::pages(Arguments::command(), &folder).map_err(Failure::Manual).map(drop)
+        }
         Command::Claim(arguments) => commands::claim(&arguments).await,
         Command::Publish(arguments) => commands::publish(arguments).await,
         Command::Subscribe { config, filter, count } => {
             commands::subscribe(&config.load()?, filter, count).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The package for Debian has them as they are here, however it is built.
+    #[test]
+    fn the_packages_pages_and_completions_are_those_of_this_program() {
+        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+        let folder = tempfile::tempdir().unwrap();
+        let count = manual::pages(Arguments::command(), folder.path()).unwrap();
+        let kept = fs::read_dir(packaging.join("man")).unwrap().count();
+        let remedy = "write them anew: tidings-agent man --out device/packaging/man; \
+                      tidings-agent completions bash > device/packaging/completions/tidings-agent.bash";
+        assert_eq!(kept, count, "{remedy}");
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let kept = packaging.join("man").join(path.file_name().unwrap());
+            let (made, kept) = (fs::read(&path).unwrap(), fs::read(&kept).unwrap_or_default());
+            assert!(made == kept, "{}: {remedy}", path.display());
+        }
+        let mut made = Vec::new();
+        manual::completions(Arguments::command(), Shell::Bash, &mut made).unwrap();
+        let kept = fs::read(packaging.join("completions/tidings-agent.bash")).unwrap();
+        assert!(made == kept, "{remedy}");
     }
 }

@@ -15,6 +15,7 @@ pub mod clock;
 mod commands;
 pub mod config;
 mod local;
+pub mod manual;
 mod plan;
 pub mod queue;
 pub mod reduce;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -32,7 +32,7 @@ pub fn start_logs(default: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(takes_colour(&std::io::stderr()))
         .with_target(false);
     // Logs may be set up already where this runs within another program.
     if in_journal {
@@ -40,6 +40,15 @@ pub fn start_logs(default: &str) {
     } else {
         logs.try_init().ok();
     }
+}
+
+/// Whether colours go to a stream: to a terminal, unless `NO_COLOR` says anything
+/// (no-color.org) or the terminal is a dumb one.
+#[must_use]
+pub fn takes_colour(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    stream.is_terminal() && !refused && !dumb
 }
 
 /// Says on the error stream why a program failed, a cause a line.

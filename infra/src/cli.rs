@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tidings_agent::terminal;
 
 use crate::cost::CostArguments;
@@ -12,12 +12,16 @@ use crate::deploy::{DeployArguments, TeardownArguments};
 use crate::device::DeviceArguments;
 use crate::doctor::DoctorArguments;
 use crate::event::EventArguments;
+use crate::manual::{CompletionsArguments, ManArguments};
 use crate::provision::ProvisionArguments;
 use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
+use crate::top::TopArguments;
 use crate::up::UpArguments;
 use crate::view::ViewArguments;
-use crate::{Trouble, cost, deploy, device, doctor, event, provision, query, replay, up, view};
+use crate::{
+    Trouble, cost, deploy, device, doctor, event, manual, provision, query, replay, top, up, view,
+};
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
 #[derive(Debug, Parser)]
@@ -37,6 +41,8 @@ enum Command {
     View(ViewArguments),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
+    /// Show the fleet, live: who is heard, what waits, is lost or refused, and the latest values.
+    Top(TopArguments),
     /// Show or set what you say of a device: site, labels, calibration, ranges.
     Device(DeviceArguments),
     /// Send what was refused, or has failed, through the function's code again.
@@ -51,6 +57,10 @@ enum Command {
     Teardown(TeardownArguments),
     /// Read the AWS account: what is wrong with the deployment, and how to mend it.
     Doctor(DoctorArguments),
+    /// Print the completions for a shell.
+    Completions(CompletionsArguments),
+    /// Print the page for `man`, or write those of all commands into a folder.
+    Man(ManArguments),
     /// Be an agent (what `up` starts as a process of its own).
     #[command(hide = true)]
     Agent {
@@ -117,6 +127,13 @@ async fn dispatch(command: Command) -> Result<(), Trouble> {
         }
         Command::Event(arguments) => event::event(&arguments, &mut std::io::stdout().lock()),
         Command::Query(arguments) => query::query(arguments, &mut std::io::stdout().lock()).await,
+        Command::Completions(arguments) => {
+            manual::completions(&arguments, Arguments::command(), &mut std::io::stdout().lock())
+        }
+        Command::Man(arguments) => {
+            manual::man(&arguments, Arguments::command(), &mut std::io::stdout().lock())
+        }
+        Command::Top(arguments) => top::top(arguments, &mut std::io::stdout()).await,
         Command::Agent { .. } => {
             Err(Trouble::Internal("an agent is started before this".to_owned()))
         }

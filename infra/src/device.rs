@@ -15,7 +15,7 @@ use crate::target::Target;
 pub struct DeviceArguments {
     /// The device.
     device: DeviceId,
-    /// Set it to what this JSON file says: site, labels, altitude, calibration, ranges, derive.
+    /// Set it to what this JSON file says: site, labels, altitude, calibration, ranges, derive, alerts, silence.
     #[arg(long, value_name = "FILE", conflicts_with = "clear")]
     set: Option<PathBuf>,
     /// Say nothing of it any more.

@@ -1,4 +1,8 @@
-//! `query`: readings of a device or a sensor over a time range.
+//! `query`: readings of a device or a sensor over a time range, one by one, in steps, or as charts.
+
+mod chart;
+mod fold;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,8 +12,11 @@ use tidings_agent::clock;
 use tidings_schema::{Clock, DeviceId, Quantity, SensorId, UnixMillis};
 
 use crate::Trouble;
-use crate::dynamo::{StoredReading, Window};
+use crate::dynamo::{Database, StoredReading, Window};
 use crate::target::Target;
+
+/// The most readings, where nothing is said of it.
+const LIMIT: usize = 20;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -24,12 +31,23 @@ pub struct QueryArguments {
     /// Until when, likewise [default: now].
     #[arg(long, value_parser = parse_time)]
     until: Option<UnixMillis>,
-    /// The most readings.
-    #[arg(long, default_value_t = 20)]
-    limit: usize,
+    /// The most readings, or rows of --step [default: 20 readings, and all steps].
+    #[arg(long)]
+    limit: Option<usize>,
     /// How they are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Mean, least and greatest of each step of time instead of single readings: as quick for a year
+    /// as for an hour.
+    #[arg(long, value_enum)]
+    step: Option<Step>,
+    /// Charts in the terminal; of the last hour, unless --since says more. The agent's own sensor is
+    /// among them where it is named.
+    #[arg(long, conflicts_with_all = ["format", "limit"])]
+    plot: bool,
+    /// Times at the charts in UTC, and not as the clock on the wall says.
+    #[arg(long, requires = "plot")]
+    utc: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -45,33 +63,72 @@ pub enum Format {
     Json,
 }
 
+/// The steps of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Step {
+    /// Some 200 steps, or as many as there are columns in a chart.
+    Auto,
+    /// Single readings.
+    Raw,
+    /// Five minutes.
+    #[value(name = "5m")]
+    FiveMinutes,
+    /// An hour.
+    #[value(name = "1h")]
+    Hour,
+    /// A day, in UTC.
+    #[value(name = "1d")]
+    Day,
+}
+
 /// Prints readings, newest first.
 ///
 /// # Errors
 /// When DynamoDB cannot be asked.
 pub async fn query(arguments: QueryArguments, out: &mut impl Write) -> Result<(), Trouble> {
     let database = arguments.target.connect().await;
-    let device = arguments.device;
+    if arguments.plot {
+        return chart::print(&database, &arguments, out).await;
+    }
+    match arguments.step {
+        None | Some(Step::Raw) => single(&database, &arguments, out).await,
+        Some(step @ (Step::Auto | Step::FiveMinutes | Step::Hour | Step::Day)) => {
+            steps::print(&database, &arguments, step, out).await
+        }
+    }
+}
+
+/// The sensor that is asked for, or all that the device has.
+async fn sensors(
+    database: &Database,
+    arguments: &QueryArguments,
+) -> Result<Vec<SensorId>, Trouble> {
+    if let Some(sensor) = &arguments.sensor {
+        return Ok(vec![sensor.clone()]);
+    }
+    let known = database.sensors(Some(&arguments.device)).await?;
+    Ok(known.into_iter().map(|heard| heard.sensor).collect())
+}
+
+async fn single(
+    database: &Database,
+    arguments: &QueryArguments,
+    out: &mut impl Write,
+) -> Result<(), Trouble> {
+    let limit = arguments.limit.unwrap_or(LIMIT);
     let window = Window {
         from: arguments.since.unwrap_or(UnixMillis::MIN),
         to: arguments.until.unwrap_or(UnixMillis::MAX),
-        limit: arguments.limit,
+        limit,
         newest_first: true,
     };
-    let sensors = match arguments.sensor {
-        Some(sensor) => vec![sensor],
-        None => {
-            let known = database.sensors(Some(&device)).await?;
-            known.into_iter().map(|heard| heard.sensor).collect()
-        }
-    };
     let mut readings = Vec::new();
-    for sensor in &sensors {
-        readings.extend(database.readings(&device, sensor, window).await?);
+    for sensor in &sensors(database, arguments).await? {
+        readings.extend(database.readings(&arguments.device, sensor, window).await?);
     }
     readings
         .sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.sensor.cmp(&other.sensor)));
-    readings.truncate(arguments.limit);
+    readings.truncate(limit);
     print(&readings, arguments.format, out)
 }
 
@@ -105,11 +162,16 @@ fn print(readings: &[StoredReading], format: Format, out: &mut impl Write) -> Re
 
 /// A line under the header and none besides; values to the right, where their digits align.
 pub(crate) fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> comfy_table::Table {
+    table_with(header, rows, FIXED.len())
+}
+
+/// The same, with so many columns of text before those of values.
+fn table_with(header: Vec<String>, rows: Vec<Vec<String>>, texts: usize) -> comfy_table::Table {
     use comfy_table::{CellAlignment, LineStyle, TableStyle};
     let mut table = comfy_table::Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')));
     table.set_header(header).add_rows(rows);
-    for column in table.column_iter_mut().skip(FIXED.len()) {
+    for column in table.column_iter_mut().skip(texts) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::alert::SnsSettings;
 use crate::store::{DynamoSettings, StaticCredentials, Tables};
 
 /// How long a reading is kept, and what else the pure core must know.
@@ -69,6 +70,8 @@ pub struct Config {
     pub tables: Tables,
     /// How to reach DynamoDB.
     pub dynamodb: DynamoSettings,
+    /// Who is told of alerts.
+    pub alerts: SnsSettings,
 }
 
 /// An environment with mistakes.
@@ -99,7 +102,9 @@ impl Config {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidEnvironment> {
         let mut reader = Reader { get: &get, problems: Vec::new() };
         let defaults = Rules::default();
+        let dynamodb = reader.dynamodb();
         let config = Self {
+            alerts: reader.alerts(&dynamodb),
             rules: Rules {
                 retention: Retention {
                     reading_days: reader.number(
@@ -134,7 +139,7 @@ impl Config {
                 quarantine: reader.table("TIDINGS_QUARANTINE_TABLE", Tables::default().quarantine),
                 devices: reader.table("TIDINGS_DEVICES_TABLE", Tables::default().devices),
             },
-            dynamodb: reader.dynamodb(),
+            dynamodb,
         };
         if reader.problems.is_empty() {
             Ok(config)
@@ -192,6 +197,30 @@ impl Reader<'_> {
         text
     }
 
+    /// A topic's name ("up to 256 … uppercase and lowercase ASCII letters, numbers, underscores, and
+    /// hyphens", SNS API reference) or its ARN.
+    fn alerts(&mut self, dynamodb: &DynamoSettings) -> SnsSettings {
+        const NAME: &str = "TIDINGS_ALERT_TOPIC";
+        let topic = self.text(&[NAME]);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let name = topic.as_deref().map(|topic| match topic.strip_prefix("arn:") {
+            Some(arn) => arn.rsplit(':').next().unwrap_or_default(),
+            None => topic,
+        });
+        if name.is_some_and(|name| !(1..=256).contains(&name.len()) || !name.bytes().all(allowed)) {
+            self.problems.push(format!(
+                "{NAME}: expected the name of a topic or its ARN, but found {:?}",
+                topic.as_deref().unwrap_or_default()
+            ));
+        }
+        SnsSettings {
+            topic,
+            region: dynamodb.region.clone(),
+            endpoint: self.text(&["AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL"]),
+            credentials: dynamodb.credentials.clone(),
+        }
+    }
+
     /// Lambda sets region and credentials itself; elsewhere they come from the same variables, so
     /// that the function needs no part of the SDK that looks for them in files and services.
     fn dynamodb(&mut self) -> DynamoSettings {
@@ -231,6 +260,7 @@ mod tests {
         assert_eq!(config.rules, Rules::default());
         assert_eq!(config.tables.readings, "readings");
         assert_eq!(config.dynamodb.endpoint, None);
+        assert_eq!((config.alerts.topic, config.alerts.region.as_str()), (None, "eu-central-1"));
     }
 
     #[test]
@@ -240,6 +270,7 @@ mod tests {
             ("TIDINGS_TIMEOUT_SECONDS", "soon"),
             ("TIDINGS_LAYOUT", "tight"),
             ("TIDINGS_READINGS_TABLE", "a b"),
+            ("TIDINGS_ALERT_TOPIC", "arn:aws:sns:us-east-1:1:"),
         ])
         .unwrap_err()
         .to_string();
@@ -248,6 +279,7 @@ mod tests {
             "TIDINGS_TIMEOUT_SECONDS",
             "TIDINGS_LAYOUT",
             "TIDINGS_READINGS_TABLE",
+            "TIDINGS_ALERT_TOPIC",
             "AWS_REGION",
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

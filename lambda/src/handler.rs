@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::Instant;
 
+use crate::alert::{self, Alerted, Logged, Notifier};
 use crate::config::Rules;
 use crate::enrich::{Profile, Profiles};
 use crate::envelope::{Envelope, EnvelopeError};
@@ -20,7 +21,7 @@ use crate::news::Teller;
 use crate::refusal::causes;
 use crate::sift::{Sifted, sender, sift};
 use crate::source::{self, Delivery, Source};
-use crate::store::{Store, StoreError};
+use crate::store::{AlertStore, Store, StoreError};
 use crate::writer::{self, Written};
 use crate::{news, plan};
 
@@ -29,8 +30,10 @@ const RESERVE: Duration = Duration::from_millis(1500);
 
 /// The function.
 #[derive(Debug)]
-pub struct Ingest<S> {
+pub struct Ingest<S, N = Logged> {
     pub(crate) store: S,
+    /// Who is told of alerts; nobody where nothing is to be made of readings but items.
+    notifier: Option<N>,
     pub(crate) rules: Rules,
     profiles: Profiles,
     teller: Teller,
@@ -142,10 +145,25 @@ struct Batch {
     error: Option<HandlerError>,
 }
 
-impl<S: Store> Ingest<S> {
-    /// A function that writes to this store.
+impl<S> Ingest<S> {
+    /// A function that writes to this store, and logs alerts.
     pub fn new(store: S, rules: Rules) -> Self {
-        Self { store, rules, profiles: Profiles::default(), teller: Teller::default() }
+        let (profiles, teller) = (Profiles::default(), Teller::default());
+        Self { store, notifier: Some(Logged), rules, profiles, teller }
+    }
+}
+
+impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
+    /// The same, which tells this one of alerts.
+    pub fn with_notifier<M>(self, notifier: M) -> Ingest<S, M> {
+        let Self { store, rules, profiles, teller, .. } = self;
+        Ingest { store, notifier: Some(notifier), rules, profiles, teller }
+    }
+
+    /// The same, which leaves alerts alone: what is replayed is of the past.
+    #[must_use]
+    pub fn without_alerts(self) -> Self {
+        Self { notifier: None, ..self }
     }
 
     /// The store, when all is done.
@@ -180,12 +198,21 @@ impl<S: Store> Ingest<S> {
         let mut batch = self.sift(&deliveries, until, &mut report).await;
         let retries = self.write(&mut batch, until).await;
         report.retries = retries;
+        report.alerts = self.watch(&mut batch, until).await;
         account(&batch, &mut report);
         report.lag_ms = lag(&deliveries);
         if let Some(error) = &batch.error {
             report.error = Some((error.name(), error.message()));
         }
         (answer(source, deliveries, batch, &report), report)
+    }
+
+    /// What alerts need at times: silence, and what nobody could be told of.
+    pub async fn tick_alerts(&self, until: Instant) -> Alerted {
+        match &self.notifier {
+            Some(notifier) => alert::tick(&self.store, notifier, wall_clock(), until).await,
+            None => Alerted::default(),
+        }
     }
 
     /// What would be done with a message, of which nothing is written.
@@ -259,6 +286,15 @@ impl<S: Store> Ingest<S> {
             batch.messages.push((origin, named, sifted));
         }
         batch
+    }
+
+    /// Looks for alerts in the messages that are written; the others come again.
+    async fn watch(&self, batch: &mut Batch, until: Instant) -> Alerted {
+        let Some(notifier) = &self.notifier else { return Alerted::default() };
+        let failed = &batch.failed;
+        let done = batch.messages.iter_mut().filter(|(origin, ..)| !failed.contains(origin));
+        let samples: Vec<_> = done.flat_map(|(.., sifted)| sifted.samples.drain(..)).collect();
+        alert::watch(&self.store, notifier, samples, wall_clock(), until).await
     }
 
     /// Writes what was sifted; returns how many items were tried again.

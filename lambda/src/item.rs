@@ -61,7 +61,9 @@ pub struct DueItem {
 }
 
 impl DueItem {
-    pub(crate) fn new(
+    /// Says of a sensor's hour that it is due.
+    #[must_use]
+    pub fn new(
         device: DeviceId,
         sensor: SensorId,
         hour: UnixMillis,

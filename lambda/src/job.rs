@@ -7,11 +7,14 @@
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
+use crate::alert::Notifier;
 use crate::handler::{Answer, HandlerError, Ingest, wall_clock};
 use crate::metrics::Report;
 use crate::rollup::{self, Archive};
 use crate::source::Source;
+use crate::store::AlertStore;
 
 /// The event of the schedule, as the template has it.
 pub const TICK: &str = r#"{"job":"tick"}"#;
@@ -42,7 +45,7 @@ enum Job {
     Tick,
 }
 
-impl<S: Archive> Ingest<S> {
+impl<S: Archive + AlertStore, N: Notifier> Ingest<S, N> {
     /// Handles whatever event comes: a job, or messages ([`Ingest::handle`]).
     ///
     /// # Errors
@@ -61,6 +64,9 @@ impl<S: Archive> Ingest<S> {
     async fn tick(&self, deadline: SystemTime) -> (Result<Answer, HandlerError>, Report) {
         let until = self.until(deadline);
         let mut report = Report { source: Source::Job, ..Report::default() };
+        // People first, and half of the time for them at the most.
+        let now = Instant::now();
+        report.alerts = self.tick_alerts(now + until.duration_since(now) / 2).await;
         match rollup::run(&self.store, self.rules.retention, wall_clock(), until).await {
             Ok(done) => {
                 report.job = Some(done);

@@ -9,6 +9,7 @@
 //! Everything up to the plan is pure, but for what `enrich` keeps warm. One bad reading never takes its neighbours with it: it goes
 //! to `quarantine` in the same calls in which they go to `readings`.
 
+pub mod alert;
 pub mod config;
 mod dialect;
 mod due;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
-use tidings_ingest::{Config, Ingest, log, store::DynamoStore};
+use tidings_ingest::{Config, Ingest, alert::SnsTopic, log, store::DynamoStore};
 
 // One event at a time comes to a function: a runtime of one thread is enough and starts faster.
 #[tokio::main(flavor = "current_thread")]
@@ -19,11 +19,13 @@ async fn main() -> ExitCode {
         }
     };
     let store = DynamoStore::connect(&config.dynamodb, config.tables.clone());
-    let ingest = &Ingest::new(store, config.rules);
+    let topic = &SnsTopic::new(config.alerts);
+    let ingest = &Ingest::new(store, config.rules).with_notifier(topic);
     let is_first = &AtomicBool::new(true);
     // The event's own text: only the core knows what it may be.
     let handle = |event: LambdaEvent<Box<RawValue>>| async move {
         let LambdaEvent { payload, context, .. } = event;
+        topic.learn(&context.invoked_function_arn);
         let (answer, mut report) = ingest.invoke(payload.get(), context.deadline()).await;
         report.cold_start = is_first.swap(false, Ordering::Relaxed);
         report.xray_trace_id = context.xray_trace_id;

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use tidings_schema::UnixMillis;
 
+use crate::alert::Alerted;
 use crate::job::JobSummary;
 use crate::source::Source;
 
@@ -47,6 +48,8 @@ pub struct Report {
     /// Devices whose readings are stored without what the operator says of them, because the table
     /// could not be asked.
     pub unenriched: usize,
+    /// What was done about alerts.
+    pub alerts: Alerted,
     /// From the rule to now, in milliseconds, of the message that waited longest.
     pub lag_ms: Option<i64>,
     /// Whether it is the first of this process.
@@ -145,6 +148,9 @@ impl Report {
             ("WriteRetries", self.retries),
             ("FailedMessages", self.failed),
             ("Unenriched", self.unenriched),
+            ("AlertsRaised", self.alerts.raised),
+            ("AlertsCleared", self.alerts.cleared),
+            ("AlertFailures", self.alerts.failures),
             ("ColdStart", usize::from(self.cold_start)),
         ] {
             if number > 0 {
@@ -240,6 +246,7 @@ mod tests {
             quarantined: BTreeMap::from([("out-of-range", 2), ("bad-id", 1)]),
             retries: 4,
             unenriched: 1,
+            alerts: Alerted { raised: 1, cleared: 2, failures: 3 },
             lag_ms: Some(120),
             cold_start: true,
             named: vec![message("pi-1")],
@@ -252,7 +259,7 @@ mod tests {
         assert_eq!(dimensions.len(), 1);
         assert!(line[dimensions[0].as_str().unwrap()].is_string());
         let metrics = directive["Metrics"].as_array().unwrap();
-        assert_eq!(metrics.len(), 10);
+        assert_eq!(metrics.len(), 13);
         for metric in metrics {
             let name = metric["Name"].as_str().unwrap();
             assert!(line[name].is_i64(), "{name} in {line}");

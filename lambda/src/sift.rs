@@ -11,6 +11,7 @@ use tidings_schema::{
     Clock, Content, DeviceId, Outcome, Reading, ReadingKey, SensorId, Seq, UnixMillis, key, topic,
 };
 
+use crate::alert::{Sample, samples};
 use crate::config::{Layout, Rules};
 use crate::dialect::{self, Message, Named};
 use crate::enrich::Profile;
@@ -44,6 +45,8 @@ pub(crate) struct Sifted {
     pub hours: BTreeSet<(SensorId, UnixMillis)>,
     /// The newest accepted reading of each sensor.
     pub latest: BTreeMap<SensorId, Latest>,
+    /// Accepted values for which somebody has set an alert.
+    pub samples: Vec<Sample>,
 }
 
 impl Sifted {
@@ -242,6 +245,7 @@ impl Sieve<'_> {
     /// Makes the items of the good readings.
     fn lay_out(&self, sifted: &mut Sifted, readings: Vec<ReadingItem>) {
         sifted.accepted = readings.len();
+        sifted.samples = samples(&readings, self.profile);
         for reading in &readings {
             sifted.faults += usize::from(matches!(reading.content, Content::Fault(_)));
         }

@@ -7,17 +7,19 @@
 
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
+use tidings_ingest::alert::Record;
 use tidings_ingest::config::Rules;
 use tidings_ingest::item::Put;
-use tidings_ingest::store::{Store, StoreError, Tables, body};
+use tidings_ingest::store::{AlertStore, Store, StoreError, Tables, body};
 use tidings_ingest::{Answer, Envelope, Ingest, Layout};
-use tidings_schema::DeviceId;
+use tidings_schema::{DeviceId, UnixMillis};
 
 /// Readings in an event.
 const SIZES: [usize; 6] = [1, 25, 100, 500, 1000, 3000];
@@ -41,6 +43,29 @@ impl Store for Bodies {
 
     async fn profiles(&self, _: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {
         Ok(Vec::new())
+    }
+}
+
+/// Nobody has set alerts.
+impl AlertStore for Bodies {
+    async fn alerts(&self, _: &DeviceId) -> Result<Record, StoreError> {
+        Ok(Record::default())
+    }
+
+    async fn put_alerts(&self, _: &DeviceId, _: &Record, _: u64) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn all_alerts(&self) -> Result<Vec<(DeviceId, Record)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn all_profiles(&self) -> Result<Vec<(DeviceId, Json)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn last_heard(&self) -> Result<HashMap<DeviceId, UnixMillis>, StoreError> {
+        Ok(HashMap::new())
     }
 }
 

@@ -8,6 +8,7 @@ mod programs;
 mod rig;
 pub mod runtime_api;
 pub mod scripted;
+pub mod seed;
 
 pub use agent::AgentProcess;
 pub use eventually::eventually;

@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import time
+import urllib.request
 import uuid
 from decimal import Decimal
 
@@ -132,6 +133,39 @@ def seed(endpoint, dynamodb, folder, devices=40):
         batch.put_item(Item={"pk": "alert", "sk": ALERTED, "version": 1, "alerts": {"bme280.temperature": {
             "raised": True, "kind": "below", "since": now - 1_320_000, "value": Decimal("3.1"), "limit": 5, "unit": "Cel"}}})
     return now
+
+
+def settle(dynamodb):
+    """Makes the hours of which readings have come due since an hour ago: the job waits for some minutes before it sums one up,
+    and `up` does its job at its start."""
+    from boto3.dynamodb.conditions import Key
+
+    table = dynamodb.Table("devices")
+    with table.batch_writer() as batch:
+        for item in table.query(KeyConditionExpression=Key("pk").eq("due"))["Items"]:
+            batch.put_item(Item=item | {"marked_at": item["marked_at"] - 3_600_000})
+
+
+def start(folder):
+    """A running `up` with the fleet in it, a day of which is summed up."""
+    from conftest import Up, eventually
+
+    data = folder / "data"
+    data.mkdir()
+    up = Up(data)
+    seed(up.place["dynamodb"], up.dynamodb, folder)
+    settle(up.dynamodb)
+    up.stop()
+    (data / "up.json").unlink()
+    up = Up(data)
+
+    def summed_up():
+        url = f"{up.place['page']}/api/series?device=pi-40&sensor=bme280&last=86400000&points={random.randint(500, 1500)}"
+        return json.load(urllib.request.urlopen(url))["incomplete"] is None
+
+    eventually("the hours of the day are summed up", summed_up)
+    up.folder = folder
+    return up
 
 
 def reading(device, at, value, seq):

@@ -9,7 +9,7 @@ import tempfile
 
 import fleet
 from browser import Visit, chromium
-from conftest import ROOT, Up
+from conftest import ROOT
 
 SIZE = {"width": 1200, "height": 760}
 MOST_BYTES = 150_000
@@ -17,11 +17,8 @@ MOST_BYTES = 150_000
 
 def main():
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        (folder / "data").mkdir()
-        up = Up(folder / "data")
+        up = fleet.start(pathlib.Path(name))
         try:
-            fleet.seed(up.place["dynamodb"], up.dynamodb, folder)
             with chromium() as browser:
                 visit = Visit(browser, up.place["page"], color_scheme="light", viewport=SIZE)
                 page = visit.go("/", "tbody tr:nth-child(15) .spark")

@@ -89,7 +89,9 @@ def publish(account, folder, topic, payload):
 def test_from_nothing_to_readings_and_back_to_nothing(account, tmp_path):
     deploy_as_the_readme_says(account)
     folder = provision(account, tmp_path)
+    someone_sets_an_alert(account, tmp_path)
     readings_arrive_once(account, folder)
+    the_alert_is_told_once(account)
     code, report = account.doctor()
     assert (code, report["worst"]) == (0, "good"), report
     poison_goes_to_quarantine(account, folder)
@@ -152,6 +154,42 @@ def readings_arrive_once(account, folder):
         assert numbers == list(range(len(numbers))), sensor
 
 
+def someone_sets_an_alert(account, tmp_path):
+    """And listens, with a queue that the topic sends to."""
+    sns, sqs = account.client("sns"), account.client("sqs")
+    topic, = [one["TopicArn"] for one in sns.list_topics()["Topics"] if one["TopicArn"].endswith(":tidings-alerts")]
+    url = sqs.create_queue(QueueName="listener")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    file = tmp_path / "said.json"
+    file.write_text(json.dumps({"alerts": {"a.temperature": {"above": -100}, "state": {"above": 1e9}}}))
+    account.tidings("device", "pi-1", "--set", file)
+    file.write_text(json.dumps({"alerts": {"a.temperature": {"above": 1, "clear": 2}}, "silence": "1s"}))
+    refused = account.tidings("device", "pi-1", "--set", file, check=False)
+    assert refused.returncode == 2 and "alerts.a.temperature" in refused.stderr and "silence" in refused.stderr
+
+
+def the_alert_is_told_once(account):
+    sqs = account.client("sqs")
+    url = sqs.get_queue_url(QueueName="listener")["QueueUrl"]
+
+    def listen(seconds):
+        return sqs.receive_message(QueueUrl=url, WaitTimeSeconds=seconds, MaxNumberOfMessages=10).get("Messages", [])
+
+    message, = eventually("somebody is told", lambda: listen(1))
+    told = json.loads(message["Body"])
+    assert told["Message"].startswith("pi-1 / a temperature ") and "°C is above -100 °C since" in told["Message"]
+    assert told["Subject"] == "Tidings: pi-1 a.temperature is too high"
+    attributes = {name: it["Value"] for name, it in told["MessageAttributes"].items()}
+    assert attributes["state"] == "raised" and attributes["id"].startswith("pi-1#a.temperature#")
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    stands, = [item for item in account.items("devices") if item["pk"]["S"] == "alert"]
+    assert stands["alerts"]["M"]["a.temperature"]["M"]["raised"]["BOOL"] and not stands["untold"]["L"]
+    assert not listen(2)
+    sqs.delete_queue(QueueUrl=url)
+    account.tidings("device", "pi-1", "--clear")
+
+
 def poison_goes_to_quarantine(account, folder):
     before = len(stored(account, "pi-1"))
     publish(account, folder, f"$aws/rules/{RULE}/sensors/pi-1/readings", b"\xff\x00 garbage")
@@ -211,7 +249,9 @@ def sabotages(account):
     cloudwatch, iam = account.client("cloudwatch"), account.client("iam")
     rule = iot.get_topic_rule(ruleName=RULE)["rule"]
     payload = {key: rule[key] for key in ("sql", "actions", "ruleDisabled", "awsIotSqlVersion", "errorAction")}
-    permission = json.loads(functions.get_policy(FunctionName=FUNCTION, Qualifier="live")["Policy"])["Statement"][0]
+    statements = json.loads(functions.get_policy(FunctionName=FUNCTION, Qualifier="live")["Policy"])["Statement"]
+    permission, = [one for one in statements if one["Principal"] == {"Service": "iot.amazonaws.com"}]
+    events = account.client("events")
     retries = functions.get_function_event_invoke_config(FunctionName=FUNCTION, Qualifier="live")
     certificate = iot.list_thing_principals(thingName="pi-1")["principals"][0]
     certificate_id = certificate.rsplit("/", 1)[1]
@@ -258,6 +298,8 @@ def sabotages(account):
                                                  TimeToLiveSpecification=dict(ttl, Enabled=False)),
             lambda: dynamodb.update_time_to_live(TableName="readings",
                                                  TimeToLiveSpecification=dict(ttl, Enabled=True)), "table-ttl"),
+        "schedule disabled": (lambda: events.disable_rule(Name="tidings-tick"),
+                              lambda: events.enable_rule(Name="tidings-tick"), "schedule"),
         "alarm deleted": (lambda: cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"]]),
                           lambda: cloudwatch.put_metric_alarm(**alarm), "alarms"),
         "policy taken from a device": (
@@ -343,6 +385,7 @@ def teardown_leaves_nothing(account):
         account.client("cloudwatch").list_dashboards()["DashboardEntries"],
         account.client("logs").describe_log_groups()["logGroups"],
         account.client("sns").list_topics()["Topics"],
+        account.client("events").list_rules()["Rules"],
         iot.list_topic_rules()["rules"], iot.list_things()["things"], iot.list_policies()["policies"],
         iot.list_certificates()["certificates"],
         [one["RoleName"] for one in iam.list_roles()["Roles"] if "tidings" in one["RoleName"]],

@@ -27,7 +27,9 @@ def package(tmp_path_factory):
 
 def test_it_holds_what_it_should_with_modes_and_a_conffile(package):
     listed = run("dpkg-deb", "-c", str(package))
-    for line in ("-rwxr-xr-x", "-rw-r-----", "./usr/lib/systemd/system/tidings-agent.service"):
+    for line in ("-rwxr-xr-x", "-rw-r-----", "./usr/lib/systemd/system/tidings-agent.service",
+                 "./usr/share/man/man1/tidings-agent.1.gz", "./usr/share/man/man1/tidings-agent-run.1.gz",
+                 "./usr/share/bash-completion/completions/tidings-agent"):
         assert line in listed, listed
     assert run("dpkg-deb", "-I", str(package), "conffiles").split() == ["/etc/tidings/agent.toml"]
     assert "Depends: adduser, libc6" in run("dpkg-deb", "-I", str(package))

@@ -3,6 +3,7 @@ else, and that whoever does not see it, or has no mouse, can use it."""
 
 import http.client
 import json
+import subprocess
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 import fleet
 from browser import Visit, chromium
-from conftest import PATIENCE, ROOT, Up, eventually
+from conftest import PATIENCE, PROGRAM, ROOT, eventually
+from test_brokers import free_port
 
 # Bytes on the wire for everything that a view needs, the readings included.
 MOST_BYTES = 200_000
@@ -30,13 +32,26 @@ PHONE = {"viewport": {"width": 375, "height": 740}, "device_scale_factor": 2, "i
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    (folder / "data").mkdir()
-    up = Up(folder / "data")
-    up.folder = folder
-    up.ends = fleet.seed(up.place["dynamodb"], up.dynamodb, folder)
+    up = fleet.start(folder)
     yield up
     up.process.terminate()
     up.process.wait()
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    """`tidings view` over forty devices and ten million readings, as the rollups that they came to."""
+    folder = tmp_path_factory.mktemp("year")
+    seeding = subprocess.Popen([PROGRAM.with_name("seed"), folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    seeded = json.loads(seeding.stdout.readline())
+    assert seeded["summed"] > 10_000_000, seeded
+    view = subprocess.Popen([PROGRAM, "view", "--port", "0", "--json", "--endpoint-url", seeded["endpoint"]],
+                            stdout=subprocess.PIPE, text=True)
+    yield json.loads(view.stdout.readline())["page"]
+    view.terminate()
+    assert view.wait(timeout=30) == 0
+    seeding.stdin.close()
+    seeding.wait()
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +89,12 @@ def until(page, expression, arg=None):
     while not page.evaluate(expression, arg):
         assert time.monotonic() < end, f"waited in vain for: {expression}"
         page.wait_for_timeout(50)
+
+
+def unfold(page):
+    """Opens whatever can be opened."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.wait_for_timeout(100)
 
 
 def settled(page):
@@ -255,12 +276,14 @@ def test_every_view_can_be_used_by_everybody(visit, seeded, name, scheme):
     page = one.go(path, wait)
     settled(page)
     page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
+    unfold(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     phone = visit(color_scheme=scheme, **PHONE)
     page = phone.go(path, wait)
     settled(page)
     page.screenshot(path=folder / f"{name}-{scheme}-phone.png", full_page=True)
+    unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375, "it scrolls sideways"
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
@@ -276,6 +299,27 @@ def test_a_view_is_light_and_painted_at_once(visit):
         weight = sum(one.encoded.values())
         print(f"{path}: {weight} bytes in {len(one.encoded)} answers, first paint after {paint:.0f} ms, complete within {first:.0f} ms")
         assert 20_000 < weight < MOST_BYTES, one.encoded
+
+
+def test_a_year_of_ten_million_readings_is_a_picture_like_another(browser, year):
+    one = Visit(browser, year)
+    page = one.go("/", "tbody tr .spark")
+    assert len(rows(page)) == 40
+    assert "silent" in page.locator("tbody tr", has_text="greenhouse-40").locator(".state").inner_text()
+    page = one.go("/device/greenhouse-01?last=1y", ".plot canvas")
+    settled(page)
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    asked = "performance.getEntriesByType('resource').filter(one => one.name.includes('/api/series')).map(one => Math.round(one.duration))"
+    print(f"a year: first paint after {paint:.0f} ms; its series took {page.evaluate(asked)} ms")
+    told = page.locator(".plot .when").first.inner_text()
+    assert "means of 1 d" in told or "means of 24 h" in told, told
+    page.get_by_text("As a table").first.click()
+    assert page.locator(".plot tbody").first.locator("tr").count() > 300
+    folder = ROOT / "target" / "page"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / "device-year-light.png", full_page=True)
+    one.check()
+    one.close()
 
 
 def test_nobody_else_is_answered(seeded):
@@ -302,11 +346,6 @@ def test_nobody_else_is_answered(seeded):
 
 def test_tables_that_cannot_be_read_are_told_of_with_what_to_do(browser, tmp_path):
     """`tidings view` over a DynamoDB that is not there."""
-    import subprocess
-
-    from conftest import PROGRAM
-    from test_brokers import free_port
-
     process = subprocess.Popen([PROGRAM, "view", "--port", "0", "--json", "--endpoint-url", f"http://127.0.0.1:{free_port()}"],
                                stdout=subprocess.PIPE, text=True)
     url = json.loads(process.stdout.readline())["page"]

@@ -133,18 +133,30 @@ def test_a_certificate_connects_as_its_thing_and_only_while_it_is_attached(accou
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{NUMBER}:table/"
 QUEUE = f"arn:aws:sqs:{REGION}:{NUMBER}:"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{NUMBER}:"
 LOGS = f"arn:aws:logs:{REGION}:{NUMBER}:log-group:/aws/lambda/"
 ROLE_CASES = [
     ("dynamodb:BatchWriteItem", f"{TABLE}readings", True),
     ("dynamodb:BatchWriteItem", f"{TABLE}quarantine", True),
     ("dynamodb:BatchWriteItem", f"{TABLE}devices", True),
     ("dynamodb:BatchGetItem", f"{TABLE}devices", True),
+    ("dynamodb:GetItem", f"{TABLE}devices", True),
+    ("dynamodb:PutItem", f"{TABLE}devices", True),
+    ("dynamodb:Query", f"{TABLE}devices", True),
+    ("dynamodb:GetItem", f"{TABLE}readings", False),
+    ("dynamodb:PutItem", f"{TABLE}readings", False),
+    ("dynamodb:UpdateItem", f"{TABLE}devices", False),
+    ("dynamodb:Scan", f"{TABLE}devices", False),
     ("dynamodb:BatchWriteItem", f"{TABLE}invoices", False),
     ("dynamodb:BatchWriteItem", f"{TABLE}readings2", False),
     ("dynamodb:BatchGetItem", f"{TABLE}readings", False),
     ("dynamodb:DeleteItem", f"{TABLE}readings", False),
     ("dynamodb:Scan", f"{TABLE}readings", False),
     ("dynamodb:DeleteTable", f"{TABLE}readings", False),
+    ("sns:Publish", f"{TOPIC_ARN}tidings-alerts", True),
+    ("sns:Publish", f"{TOPIC_ARN}tidings-alarms", False),
+    ("sns:Publish", f"{TOPIC_ARN}tidings-alerts2", False),
+    ("sns:Subscribe", f"{TOPIC_ARN}tidings-alerts", False),
     ("sqs:SendMessage", f"{QUEUE}tidings-failed", True),
     ("sqs:SendMessage", f"{QUEUE}tidings-rule-errors", False),
     ("sqs:ReceiveMessage", f"{QUEUE}tidings-failed", False),
@@ -184,8 +196,18 @@ def test_the_devices_policy_fits_into_what_aws_takes(device_policy):
     assert len("".join(dense.split())) <= 2048, len(dense)
 
 
-def test_the_function_is_invoked_by_this_rule_of_this_account_only():
-    permission, = Template("wire.yaml").of_type("AWS::Lambda::Permission").values()
-    assert permission["Principal"] == "iot.amazonaws.com"
+@pytest.mark.parametrize("service, rule", [("iot", "tidings_ingest"), ("events", "tidings-tick")])
+def test_the_function_is_invoked_by_the_rules_of_this_account_only(service, rule):
+    permissions = Template("wire.yaml").of_type("AWS::Lambda::Permission").values()
+    assert len(permissions) == 2
+    permission, = [one for one in permissions if one["Principal"] == f"{service}.amazonaws.com"]
     assert permission["SourceAccount"] == "!Ref AWS::AccountId"
-    assert permission["SourceArn"].endswith(":rule/tidings_ingest")
+    assert permission["SourceArn"].endswith(f":{service}:${{AWS::Region}}:${{AWS::AccountId}}:rule/{rule}")
+
+
+def test_the_schedule_calls_the_alias_with_a_constant():
+    rule, = Template("wire.yaml").of_type("AWS::Events::Rule").values()
+    target, = rule["Targets"]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(5 minutes)", "ENABLED")
+    assert json.loads(target["Input"]) == {"job": "tick"}
+    assert target["Arn"].endswith(":function:tidings-ingest:live")

@@ -76,6 +76,8 @@ pub(crate) enum Failure {
     Checks(usize),
     #[error("standard input or output failed")]
     Io(#[from] io::Error),
+    #[error("the pages cannot be written: choose another folder for --out")]
+    Manual(#[source] io::Error),
     #[error("no async runtime")]
     Runtime(#[source] io::Error),
 }
@@ -104,6 +106,7 @@ impl Failure {
             | Self::Claim { .. }
             | Self::Checks(_)
             | Self::Io(_)
+            | Self::Manual(_)
             | Self::Runtime(_) => 1,
         }
     }

@@ -17,7 +17,10 @@ const REASONS = {
   "out-of-range": "an answer that the sensor cannot mean",
 };
 
-const told = (fault) => `${moment(fault.at)}, ${fault.sensor}: ${fault.fault}`;
+/** How many faults some entries stand for: over a long time one stands for those of a point. */
+const sum = (faults) => faults.reduce((all, fault) => all + fault.times, 0);
+
+const told = (fault) => `${moment(fault.at)}, ${fault.sensor}: ${fault.fault}${fault.times > 1 ? `, ${fault.times} times` : ""}`;
 
 /** A time line of faults whose marks tell what and when. */
 export const strip = (faults, [from, to]) => {
@@ -28,11 +31,11 @@ export const strip = (faults, [from, to]) => {
     groups.set(place, [...(groups.get(place) ?? []), fault]);
   }
   const line = h("div", { class: "strip" });
-  const said = h("p", { class: "small quiet", role: "status" }, `${faults.length} fault${faults.length === 1 ? "" : "s"} in this time: point at a mark, or go to it with the keyboard.`);
+  const said = h("p", { class: "small quiet", role: "status" }, `${sum(faults)} fault${sum(faults) === 1 ? "" : "s"} in this time: point at a mark, or go to it with the keyboard.`);
   for (const [place, group] of groups) {
     const first = group[0];
     const text = group.length === 1 ? `${told(first)} (${REASONS[first.fault] ?? "a reason of its own"})`
-      : `${group.length} faults from ${moment(first.at)} to ${moment(group.at(-1).at)}: ${[...new Set(group.map((fault) => `${fault.sensor}: ${fault.fault}`))].join(", ")}`;
+      : `${sum(group)} faults from ${moment(first.at)} to ${moment(group.at(-1).at)}: ${[...new Set(group.map((fault) => `${fault.sensor}: ${fault.fault}`))].join(", ")}`;
     const tell = () => { said.textContent = text; };
     const mark = h("button", { type: "button", "aria-label": text, title: text, onfocus: tell, onmouseenter: tell, onclick: tell }, "▲");
     mark.style.left = `${((place + 0.5) / MARKS) * 100}%`;
@@ -40,8 +43,8 @@ export const strip = (faults, [from, to]) => {
   }
   return h("section", { class: "card below", "aria-labelledby": "faults" }, h("h2", { id: "faults" }, "Faults"), line, said,
     h("details", {}, h("summary", {}, "As a list"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List" }, h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), h("th", { scope: "col" }, "Sensor"), h("th", { scope: "col" }, "Fault"))),
-      h("tbody", {}, ...faults.toReversed().slice(0, LISTED).map((fault) => h("tr", {}, h("td", {}, moment(fault.at)), h("td", {}, fault.sensor), h("td", {}, `${fault.fault} – ${REASONS[fault.fault] ?? ""}`))))))));
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), h("th", { scope: "col" }, "Sensor"), h("th", { scope: "col" }, "Fault"), h("th", { scope: "col", class: "number" }, "Times"))),
+      h("tbody", {}, ...faults.toReversed().slice(0, LISTED).map((fault) => h("tr", {}, h("td", {}, moment(fault.at)), h("td", {}, fault.sensor), h("td", {}, `${fault.fault} – ${REASONS[fault.fault] ?? ""}`), h("td", { class: "number" }, String(fault.times)))))))));
 };
 
 /** Readings without a time. */

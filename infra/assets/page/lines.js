@@ -56,7 +56,7 @@ export const charts = (series, order) => {
       const own = line.mean.map((value, index) => (value === null || value === undefined ? null : one.at[index])).filter((time) => time !== null);
       const gap = Math.max(GAP * Math.max(usual(own), one.step_ms), 2000);
       const lined = holed({ at: one.at, ...line }, gap);
-      charts.get(key).lines.push({ sensor, index: order.indexOf(sensor), unit: line.unit ?? "", step: one.step_ms, faults: one.faults.length, ...lined });
+      charts.get(key).lines.push({ sensor, index: order.indexOf(sensor), unit: line.unit ?? "", step: one.step_ms, faults: one.faults.reduce((sum, fault) => sum + fault.times, 0), ...lined });
     }
   }
   return [...charts.values()];
@@ -69,7 +69,7 @@ export const append = (series, readings, from) => {
   for (const reading of readings) {
     if (!reading.is_timed) continue;
     if (reading.fault) {
-      if (!series.faults.some((fault) => fault.at === reading.at)) series.faults.push({ at: reading.at, fault: reading.fault });
+      if (!series.faults.some((fault) => fault.at === reading.at)) series.faults.push({ at: reading.at, fault: reading.fault, times: 1 });
       continue;
     }
     if (series.at.length && reading.at <= series.at.at(-1)) continue;

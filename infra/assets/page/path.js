@@ -47,7 +47,7 @@ const steps = (rows, known) => {
       known?.known_from === "here" && `${count(known.stored)} written by the function since the start`));
 };
 
-const HEADS = ["Device", "Accepted", "In queue", "Acknowledged", "Lost", "Agent told", "Received", "Lag", "Refused, 1 h", "So far"];
+const HEADS = ["Device", "So far", "Accepted", "In queue", "Acknowledged", "Lost", "Agent told", "Received", "Lag", "Refused, 1 h"];
 
 /** Where a device's readings stop, in words. */
 const verdict = (row) => {
@@ -69,9 +69,9 @@ const line = (row) => {
   const [text, kind] = verdict(row);
   const lost = losses(row);
   return h("tr", {}, h("th", { scope: "row" }, h("a", { href: `/device/${encodeURIComponent(row.device)}` }, row.device)),
-    cell(count(counted(row, "accepted"))), cell(count(row.waiting)), cell(count(counted(row, "acknowledged"))),
+    cell(h("span", { class: kind }, text), "words"), cell(count(counted(row, "accepted"))), cell(count(row.waiting)), cell(count(counted(row, "acknowledged"))),
     cell(lost.length ? h("span", { class: "odd" }, lost.join(", ")) : row.lost === null ? "–" : "0"),
-    cell(since(agent?.at)), cell(since(row.last_seen)), cell(lag(row.lag_ms)), cell(count(row.quarantined_hour)), cell(h("span", { class: kind }, text), "words"));
+    cell(since(agent?.at)), cell(since(row.last_seen)), cell(lag(row.lag_ms)), cell(count(row.quarantined_hour)));
 };
 
 export const show = (root) => {
@@ -80,7 +80,7 @@ export const show = (root) => {
   const [trouble, top, table] = [h("div", {}), h("div", {}), h("tbody", {})];
   root.replaceChildren(h("div", { class: "title" }, h("h1", {}, "Path"), h("p", { class: "quiet" }, "sampled → queued → published → function → stored: a missing reading is between the last step that has it and the first that has not")),
     trouble, top, h("div", { class: "scroll", role: "region", "aria-label": "Path of each device", tabindex: "0" }, h("table", {},
-      h("thead", {}, h("tr", {}, ...HEADS.map((head, index) => h("th", { scope: "col", class: index > 0 && index < 9 ? "number" : "" }, head)))), table)),
+      h("thead", {}, h("tr", {}, ...HEADS.map((head, index) => h("th", { scope: "col", class: index > 1 ? "number" : "" }, head)))), table)),
     h("p", { class: "small quiet note" }, "What a device counts, it tells in a reading of its own (sensor “agent”), every five minutes unless configured otherwise: between two of them the numbers stand still. “–” is what is not known, and not 0."));
 
   const draw = () => {

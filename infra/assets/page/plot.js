@@ -165,7 +165,7 @@ export class Plot {
     const parts = [];
     if (has) {
       const fault = this.faultAt(left);
-      if (fault) parts.push(`fault of ${fault.sensor}: ${fault.fault}, ${short(fault.at, to - from)}`);
+      if (fault) parts.push(`fault of ${fault.sensor}: ${fault.fault}${fault.times > 1 ? `, ${fault.times} times` : ""}, ${short(fault.at, to - from)}`);
       else if (at !== null) parts.push(short(at, to - from));
       else parts.push(`nothing near ${short(this.plot.posToVal(left, "x") * 1000, to - from)}`);
       if (at !== null && step > 0 && !fault) {

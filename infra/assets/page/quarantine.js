@@ -39,8 +39,15 @@ const one = (refused) => {
       command(refused.try_it, "what a replay would do"), command(refused.replay, "replay")));
 };
 
-const empty = (wish, older) => h("div", { class: "empty card" }, h("h2", {}, wish.reason || wish.device ? "Nothing like that was refused" : "Nothing was refused"),
-  h("p", {}, older ? "Not in what was looked at so far; there is older." : wish.reason || wish.device ? h("a", { href: "/quarantine" }, "All that was refused in the last 30 days") : "Every message of the last 30 days was understood. A reading that is missing is somewhere else: ", !wish.reason && !wish.device && !older && h("a", { href: "/path" }, "see the path")));
+const empty = (wish, older) => {
+  const filtered = wish.reason || wish.device;
+  const title = older || wish.before ? "Nothing more so far" : filtered ? "Nothing like that was refused" : "Nothing was refused";
+  const all = h("a", { href: "/quarantine" }, "All that was refused in the last 30 days");
+  if (older) return h("div", { class: "empty card" }, h("h2", {}, title), h("p", {}, `Nothing like that was refused since ${moment(older.at)}; there is older.`));
+  if (filtered || wish.before) return h("div", { class: "empty card" }, h("h2", {}, title), h("p", {}, all));
+  return h("div", { class: "empty card" }, h("h2", {}, title),
+    h("p", {}, "Every message of the last 30 days was understood. A reading that is missing is somewhere else: ", h("a", { href: "/path" }, "see the path"), "."));
+};
 
 export const show = (root, query) => {
   let wish = read(query);

@@ -6,6 +6,7 @@ pub(crate) mod iot;
 pub mod names;
 pub(crate) mod queues;
 pub(crate) mod roles;
+pub(crate) mod schedule;
 
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 

@@ -16,10 +16,11 @@ pub mod rule;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tidings_ingest::Ingest;
 use tidings_ingest::config::Rules;
 use tidings_ingest::store::{DynamoSettings, DynamoStore, StaticCredentials, Tables};
+use tidings_ingest::{Ingest, job};
 use tokio::net::TcpListener;
 
 use self::broker::{Broker, Taken};
@@ -60,7 +61,11 @@ pub struct Cloud {
     /// What the built-in function has taken so far.
     pub measured: Measured,
     invoking: tokio::task::JoinHandle<()>,
+    ticking: tokio::task::JoinHandle<()>,
 }
+
+/// Time between two jobs, as the template has it (`rate(5 minutes)`).
+const TICK_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Region of the local DynamoDB; it takes any.
 pub const LOCAL_REGION: &str = "us-east-1";
@@ -86,6 +91,18 @@ pub(crate) async fn listen(what: &str, port: u16) -> Result<TcpListener, Trouble
         .map_err(|source| Trouble::Listen { what: what.to_owned(), port, source })
 }
 
+/// What the schedule of `wire.yaml` does: asks the function for its job, again and again.
+async fn tick(function: Function) {
+    let mut ticks = tokio::time::interval(TICK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = function.invoke(job::TICK).await {
+            tracing::warn!(%error, "the job of the schedule was not done");
+        }
+    }
+}
+
 impl Cloud {
     /// Starts everything.
     ///
@@ -109,6 +126,7 @@ impl Cloud {
                 Function::built_in(Ingest::new(store, Rules::default()), measured.clone())
             }
         };
+        let ticking = tokio::spawn(tick(function.clone()));
         let invoker = Arc::new(Invoker::open(
             &options.data.join("events.db"),
             function,
@@ -119,12 +137,15 @@ impl Cloud {
         let listener = listen("MQTT", options.mqtt_port).await?;
         let taken: Arc<dyn Taken> = Arc::new(rule);
         let broker = Broker::start(listener, &pki, taken)?;
-        Ok(Self { pki, broker, invoker, dynamodb, measured, invoking })
+        Ok(Self { pki, broker, invoker, dynamodb, measured, invoking, ticking })
     }
 
     /// Stops: no more messages, then every event to its end, then the tables.
     pub async fn stop(mut self) {
         self.broker.close().await;
+        self.ticking.abort();
+        // The only error is the cancellation just asked for: what a job leaves, the next one does.
+        self.ticking.await.ok();
         self.invoker.stop();
         if let Err(error) = self.invoking.await {
             tracing::error!(error = &error as &dyn std::error::Error, "the invoker failed");

@@ -21,6 +21,9 @@ pub struct DeployArguments {
     /// Who is told of alarms.
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     alarm_email: String,
+    /// Who is told of alerts that are set for devices.
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    alert_email: String,
     /// How messages come to the function: at once, or through a queue of SQS.
     #[arg(long, value_enum, default_value = "direct")]
     path: Way,
@@ -83,7 +86,14 @@ pub async fn deploy(arguments: DeployArguments, out: &mut impl Write) -> Result<
         .add(["cloudformation", "describe-stacks", "--stack-name", BASE_STACK, "--query"])
         .add([ROLE_QUERY, "--output", "text"]);
 
-    let base = stack(BASE_STACK, "base.yaml", &[format!("DeletionProtection={protection}")]);
+    let base = stack(
+        BASE_STACK,
+        "base.yaml",
+        &[
+            format!("DeletionProtection={protection}"),
+            format!("AlertEmail={}", arguments.alert_email),
+        ],
+    );
     let build = Line::new("cargo").add(["lambda", "build", "--release", machine]);
     let wire = stack(
         WIRE_STACK,

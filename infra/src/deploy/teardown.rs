@@ -8,8 +8,8 @@ use crate::Trouble;
 use crate::account::function::Lambda;
 use crate::account::iot::Iot;
 use crate::account::names::{
-    BASE_STACK, CLAIM_POLICY, DEVICE_POLICY, EVENTS_QUEUE, FAILED_QUEUE, FLEET_STACK, FUNCTION,
-    RULE_ERRORS_QUEUE, WIRE_STACK,
+    ALERT_TOPIC, BASE_STACK, CLAIM_POLICY, DEVICE_POLICY, EVENTS_QUEUE, FAILED_QUEUE, FLEET_STACK,
+    FUNCTION, RULE_ERRORS_QUEUE, WIRE_STACK,
 };
 use crate::account::queues;
 use crate::aws;
@@ -161,7 +161,7 @@ fn tell(there: &There, keep_tables: bool, out: &mut impl Write) -> Result<(), Tr
     )?;
     writeln!(
         out,
-        "  the stacks {WIRE_STACK}, {BASE_STACK} and, if it is there, {FLEET_STACK}; the function {FUNCTION} and its logs"
+        "  the stacks {WIRE_STACK}, {BASE_STACK} and, if it is there, {FLEET_STACK}; the function {FUNCTION} and its logs; the topic {ALERT_TOPIC} with its subscribers"
     )?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::account::function::{Function, Limits, Mapping, Permission, Retries};
 use crate::account::iot::{Certificate, Rule};
 use crate::account::queues::QueueState;
 use crate::account::roles::Role;
+use crate::account::schedule::Schedule;
 use crate::dynamo::Heard;
 use crate::tables::TableState;
 
@@ -34,6 +35,7 @@ pub(super) struct Facts {
     pub(super) failed: Queue,
     pub(super) rule_errors: Queue,
     pub(super) events: Queue,
+    pub(super) schedule: Fact<Option<Schedule>>,
     pub(super) alarms: Fact<Vec<Alarm>>,
     pub(super) devices: Fact<Vec<Device>>,
     pub(super) heard: Fact<Vec<Heard>>,

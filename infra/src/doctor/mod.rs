@@ -9,8 +9,8 @@ mod read;
 use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
-use tidings_agent::clock;
 use tidings_agent::config::parse_duration;
+use tidings_agent::{clock, terminal};
 
 use self::checks::Level;
 use crate::Trouble;
@@ -45,7 +45,7 @@ pub async fn doctor(arguments: DoctorArguments, out: &mut impl Write) -> Result<
     if arguments.json {
         print::json(&facts, &findings, out)?;
     } else {
-        print::text(&facts, &findings, std::io::stdout().is_terminal(), out)?;
+        print::text(&facts, &findings, terminal::takes_colour(&std::io::stdout()), out)?;
     }
     let wrong = findings.iter().filter(|finding| finding.level == Level::Wrong).count();
     if wrong > 0 { Err(Trouble::Unsound { wrong }) } else { Ok(()) }

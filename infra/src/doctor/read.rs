@@ -9,7 +9,7 @@ use super::print;
 use crate::account::function::Lambda;
 use crate::account::iot::{Iot, certificate_id};
 use crate::account::roles::Iam;
-use crate::account::{alarms, names, queues};
+use crate::account::{alarms, names, queues, schedule};
 use crate::target::Target;
 use crate::{Trouble, aws};
 
@@ -49,7 +49,7 @@ pub(super) async fn read(target: &Target, with_code: bool, progress: bool) -> Fa
     step("tables and queues");
     let database = target.connect().await;
     let tables = target.tables();
-    let (readings, quarantine, devices_table, failed, rule_errors, events, alarms) = tokio::join!(
+    let (readings, quarantine, devices_table, failed, rule_errors, events, alarms, schedule) = tokio::join!(
         database.table_state(&tables.readings),
         database.table_state(&tables.quarantine),
         database.table_state(&tables.devices),
@@ -57,6 +57,7 @@ pub(super) async fn read(target: &Target, with_code: bool, progress: bool) -> Fa
         queues::state(names::RULE_ERRORS_QUEUE, endpoint),
         queues::state(names::EVENTS_QUEUE, endpoint),
         alarms::alarms(endpoint),
+        schedule::schedule(names::TICK_RULE, endpoint),
     );
     step("devices");
     let (heard, devices) = tokio::join!(database.sensors(None), devices(&iot));
@@ -83,6 +84,7 @@ pub(super) async fn read(target: &Target, with_code: bool, progress: bool) -> Fa
         failed: said(failed),
         rule_errors: said(rule_errors),
         events: said(events),
+        schedule: said(schedule),
         alarms: said(alarms),
         devices: said(devices),
         heard: said(heard),

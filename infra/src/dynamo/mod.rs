@@ -1,5 +1,6 @@
 //! The operator's side of DynamoDB: the one place here that reads with the SDK.
 
+mod alerts;
 mod fleet;
 mod refusals;
 mod series;
@@ -16,6 +17,7 @@ use tidings_ingest::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use tidings_ingest::store::{DynamoStore, Tables, plain_json};
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, key, packed};
 
+pub use self::alerts::AlertState;
 pub use self::fleet::Refusals;
 pub use self::refusals::{Before, RefusedPage};
 pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};

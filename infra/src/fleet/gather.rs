@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use tidings_agent::{config::parse_duration, version};
-use tidings_schema::limits::EARLIEST_MS;
-use tidings_schema::{BootId, DeviceId, Quantity, UnixMillis};
+use tidings_schema::{BootId, Clock, DeviceId, Quantity, UnixMillis};
 
 use super::{
     Alert, ClockState, Fleet, FleetDevice, FleetSensor, FleetValue, SEEN_WITHIN_MS, SILENCE_MS,
@@ -86,8 +85,8 @@ fn device(
     let newest =
         heard.iter().max_by_key(|one| (one.last_seen, one.latest.as_ref().map(|latest| latest.at)));
     let last_seen = newest.map(|one| one.last_seen);
-    let taken = newest.and_then(|one| one.latest.as_ref()).map(|latest| latest.at);
-    let clock = taken.map(|at| if is_time(at) { ClockState::Set } else { ClockState::Unset });
+    let latest = newest.and_then(|one| one.latest.as_ref());
+    let clock = latest.map(|latest| clock(latest.clock));
     let silence_ms = silence(said);
     let age_ms = last_seen.map(|at| now.get() - at.get());
     let agent = heard.iter().find(|one| one.sensor.as_str() == AGENT);
@@ -108,8 +107,8 @@ fn device(
         last_seen,
         age_ms,
         lag_ms: last_seen
-            .zip(taken.filter(|at| is_time(*at)))
-            .map(|(seen, taken)| seen.get() - taken.get()),
+            .zip(latest.filter(|latest| latest.clock == Clock::Set))
+            .map(|(seen, latest)| seen.get() - latest.at.get()),
         silence_ms,
         // What the table says may be that much too early, and nothing false is to be said.
         silent: age_ms.is_none_or(|age| age > silence_ms.saturating_add(SEEN_WITHIN_MS)),
@@ -156,6 +155,7 @@ fn sensor(now: UnixMillis, heard: &Heard) -> FleetSensor {
         last_seen: heard.last_seen,
         age_ms: now.get() - heard.last_seen.get(),
         at: latest.map(|latest| latest.at),
+        clock: latest.map(|latest| clock(latest.clock)),
         values: values.collect(),
         fault: latest.and_then(|latest| latest.fault.clone()),
     }
@@ -167,9 +167,11 @@ fn canonical(quantity: &str) -> Option<String> {
     Some(known.unit().to_string())
 }
 
-/// Whether it is one since 1970, and not since a device was switched on.
-fn is_time(at: UnixMillis) -> bool {
-    at.get() >= EARLIEST_MS
+const fn clock(clock: Clock) -> ClockState {
+    match clock {
+        Clock::Set => ClockState::Set,
+        Clock::Unset => ClockState::Unset,
+    }
 }
 
 /// A count that was stored as a number.

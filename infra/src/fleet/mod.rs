@@ -150,6 +150,8 @@ pub struct FleetSensor {
     /// When its newest reading was taken, in milliseconds since 1970, or since the device was
     /// switched on where it did not know the time.
     pub at: Option<UnixMillis>,
+    /// Which of the two.
+    pub clock: Option<ClockState>,
     /// The newest values by quantity.
     pub values: BTreeMap<String, FleetValue>,
     /// Why there are none.

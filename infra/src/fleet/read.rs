@@ -10,7 +10,7 @@ use tidings_schema::{DeviceId, SensorId, UnixMillis};
 use super::gather::AGENT;
 use super::{Alert, Fleet, Known, RECENT_MS, gather, increase};
 use crate::Trouble;
-use crate::dynamo::{Database, Heard, Refusals, Window};
+use crate::dynamo::{AlertState, Database, Heard, Refusals, Window};
 
 /// How old the answers to the larger questions may be, in milliseconds: what operators say of
 /// devices, what was refused, and the faults of each device.
@@ -73,7 +73,8 @@ impl Reader {
     }
 
     async fn alerts(&self) -> Result<Vec<(DeviceId, Alert)>, Trouble> {
-        Ok(Vec::new())
+        let raised = self.database.alerts().await?.into_iter().filter(|alert| alert.raised);
+        Ok(raised.map(alert).collect())
     }
 
     async fn slow(&self, heard: &[Heard], now: UnixMillis) -> Result<Slow, Trouble> {
@@ -95,6 +96,11 @@ impl Reader {
             tokio::try_join!(self.database.all_said(), self.database.refusals(from, now), faults,)?;
         Ok(Slow { said, refused, faults })
     }
+}
+
+fn alert(state: AlertState) -> (DeviceId, Alert) {
+    let AlertState { device, name, raised: _, since, value, limit, text } = state;
+    (device, Alert { name, since, value, limit, text })
 }
 
 /// The faults that a device's agent has counted in the last hour.

@@ -1,5 +1,5 @@
 use serde_json::json;
-use tidings_schema::SensorId;
+use tidings_schema::{Clock, SensorId};
 
 use super::*;
 use crate::dynamo::{Heard, Latest, Refusals};
@@ -27,6 +27,7 @@ fn heard(name: &str, sensor: &str, ago_ms: i64, values: &[(&str, f64)]) -> Heard
             values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
             units: BTreeMap::new(),
             fault: None,
+            clock: Clock::Set,
         }),
     }
 }
@@ -121,7 +122,8 @@ fn a_device_is_silent_when_that_is_certain() {
 #[test]
 fn a_reading_without_a_time_says_that_the_clock_is_not_set() {
     let mut sensor = heard("pi-1", "s", 0, &[]);
-    sensor.latest.as_mut().unwrap().at = UnixMillis::new(754_000).unwrap();
+    let latest = sensor.latest.as_mut().unwrap();
+    (latest.at, latest.clock) = (UnixMillis::new(754_000).unwrap(), Clock::Unset);
     let found = one(&Known { heard: vec![sensor], ..Known::default() });
     assert_eq!((found.clock, found.lag_ms), (Some(ClockState::Unset), None));
     assert_eq!(found.state, State::Trouble);

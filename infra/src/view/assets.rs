@@ -68,7 +68,10 @@ pub(super) fn routes() -> Router {
     let views = VIEWS.into_iter().map(|path| (path, &SHELL));
     files.chain(views).fold(Router::new(), |router, (path, asset)| {
         let tag = tag(asset.text);
-        router.route(path, get(move |headers: HeaderMap| async move { answer(asset, &tag, &headers) }))
+        router.route(
+            path,
+            get(move |headers: HeaderMap| async move { answer(asset, &tag, &headers) }),
+        )
     })
 }
 
@@ -118,7 +121,8 @@ mod tests {
     fn every_file_that_is_named_is_there_and_none_besides() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/page");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut found: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        let mut found: Vec<String> =
+            names.map(|name| name.to_string_lossy().into_owned()).collect();
         found.sort();
         let name = |asset: &Asset| asset.path.trim_start_matches("/assets/").to_owned();
         let mut served: Vec<String> = FILES.iter().map(name).collect();

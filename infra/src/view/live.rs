@@ -128,7 +128,13 @@ impl Live {
         let mut picture = self.picture.subscribe();
         // What is there already is told at once, unless there is nothing yet.
         picture.mark_changed();
-        let told = Told { look: self.look(device), picture, news: self.news.subscribe(), sent: Arc::default(), stopping };
+        let told = Told {
+            look: self.look(device),
+            picture,
+            news: self.news.subscribe(),
+            sent: Arc::default(),
+            stopping,
+        };
         let events = stream::unfold(told, |mut told| async move {
             let event = told.next().await?;
             Some((Ok(event), told))
@@ -199,7 +205,8 @@ fn difference(before: &Picture, after: &Picture) -> Option<Event> {
     let at = after.at?;
     let changed = after.rows.iter().filter(|(device, row)| before.rows.get(*device) != Some(row));
     let changed: Vec<&str> = changed.map(|(_, row)| row.as_str()).collect();
-    let gone: Vec<&String> = before.rows.keys().filter(|device| !after.rows.contains_key(*device)).collect();
+    let gone: Vec<&String> =
+        before.rows.keys().filter(|device| !after.rows.contains_key(*device)).collect();
     // Told also where nothing has changed: silence would look like the end of the connection.
     let data = format!(
         r#"{{"now":{at},"changed":[{}],"gone":{},"whole":{}}}"#,
@@ -216,7 +223,13 @@ mod tests {
 
     fn picture(rows: &[(&str, &str)]) -> Picture {
         let rows = rows.iter().map(|(device, row)| ((*device).to_owned(), (*row).to_owned()));
-        Picture { at: Some(UnixMillis::MIN), seen: None, rows: rows.collect(), whole: "{}".to_owned(), problem: None }
+        Picture {
+            at: Some(UnixMillis::MIN),
+            seen: None,
+            rows: rows.collect(),
+            whole: "{}".to_owned(),
+            problem: None,
+        }
     }
 
     #[test]

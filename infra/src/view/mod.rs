@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::place::{FunctionNow, Place};
-pub(crate) use self::server::{Server, Served, listen_or_free};
+pub(crate) use self::server::{Served, Server, listen_or_free};
 use crate::Trouble;
 use crate::target::Target;
 

@@ -36,7 +36,8 @@ pub(super) fn shown(payload: &[u8]) -> Shown {
     }
     // A line has 76 characters and its end.
     let lines = payload.chunks(LINE).take(MAX_SHOWN / 77);
-    let text: Vec<String> = lines.enumerate().map(|(number, line)| hex(number * LINE, line)).collect();
+    let text: Vec<String> =
+        lines.enumerate().map(|(number, line)| hex(number * LINE, line)).collect();
     Shown { form: "hex", cut: text.len() * LINE < bytes, text: text.join("\n"), bytes }
 }
 
@@ -118,7 +119,10 @@ mod tests {
     #[test]
     fn json_is_laid_out_and_short_values_stay_on_a_line() {
         let rows: Vec<String> = (0..9).map(|row| format!("[{row},{row},21.5]")).collect();
-        let message = format!(r#"{{"v":1,"series":[{{"fields":[["temperature","Cel"]],"rows":[{}]}}]}}"#, rows.join(","));
+        let message = format!(
+            r#"{{"v":1,"series":[{{"fields":[["temperature","Cel"]],"rows":[{}]}}]}}"#,
+            rows.join(",")
+        );
         let shown = shown(message.as_bytes());
         assert_eq!((shown.form, shown.bytes, shown.cut), ("json", message.len(), false));
         assert!(shown.text.contains("\n        [8,8,21.5]"), "{}", shown.text);
@@ -140,7 +144,11 @@ mod tests {
 
     #[test]
     fn what_is_long_is_cut_and_said_to_be() {
-        for payload in [vec![b'a'; 20_000], vec![0; 20_000], format!("\"{}\"", "é".repeat(20_000)).into_bytes()] {
+        for payload in [
+            vec![b'a'; 20_000],
+            vec![0; 20_000],
+            format!("\"{}\"", "é".repeat(20_000)).into_bytes(),
+        ] {
             let shown = shown(&payload);
             assert!(shown.cut && shown.text.chars().count() <= MAX_SHOWN, "{}", shown.form);
         }

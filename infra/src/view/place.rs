@@ -42,11 +42,9 @@ impl Place {
     pub(super) fn of(target: &Target) -> Self {
         let flags = target.flags();
         match &target.endpoint_url {
-            Some(url) => Self {
-                words: format!("DynamoDB at {url}"),
-                flags,
-                function: Function::Unknown,
-            },
+            Some(url) => {
+                Self { words: format!("DynamoDB at {url}"), flags, function: Function::Unknown }
+            }
             None => {
                 let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
                     .iter()

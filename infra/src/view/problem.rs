@@ -39,7 +39,13 @@ fn advice(said: &str) -> &'static str {
     if says(&["ResourceNotFoundException"]) {
         "A table is not there. Is this the right account and region? `tidings doctor` says what is deployed, \
          `tidings deploy` makes the tables, and --readings-table and its like name others."
-    } else if says(&["credentials", "Credentials", "ExpiredToken", "UnrecognizedClient", "InvalidSignature"]) {
+    } else if says(&[
+        "credentials",
+        "Credentials",
+        "ExpiredToken",
+        "UnrecognizedClient",
+        "InvalidSignature",
+    ]) {
         "There are no AWS credentials that hold. Run `aws sso login` or `aws configure`, or set AWS_PROFILE, and \
          start `tidings view` again."
     } else if says(&["Missing Region", "region"]) {
@@ -65,8 +71,14 @@ mod tests {
     fn what_goes_wrong_often_comes_with_what_helps() {
         for (said, word) in [
             ("ResourceNotFoundException: Requested resource not found", "deploy"),
-            ("dispatch failure: other: the credential provider was not enabled: no credentials", "aws sso login"),
-            ("ExpiredTokenException: The security token included in the request is expired", "aws sso login"),
+            (
+                "dispatch failure: other: the credential provider was not enabled: no credentials",
+                "aws sso login",
+            ),
+            (
+                "ExpiredTokenException: The security token included in the request is expired",
+                "aws sso login",
+            ),
             ("construction failure: Invalid Configuration: Missing Region", "AWS_REGION"),
             ("AccessDeniedException: User is not authorized", "dynamodb:Query"),
             ("ThrottlingException: Rate exceeded", "by itself"),

@@ -5,6 +5,7 @@
 //! cannot be asked, what was known goes on to hold; where nothing was known, the readings are stored
 //! without and say so: enrichment is never the reason for a loss.
 
+mod alerts;
 mod derive;
 mod profile;
 
@@ -25,10 +26,7 @@ pub fn check_profile(said: &serde_json::Value) -> Vec<String> {
     if said.is_object() {
         Profile::read(said).problems
     } else {
-        vec![
-            "expected an object with site, labels, altitude, calibration, ranges, derive"
-                .to_owned(),
-        ]
+        vec![format!("expected an object with {}", profile::KNOWN.join(", "))]
     }
 }
 

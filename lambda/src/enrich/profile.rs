@@ -4,7 +4,9 @@
 //! {"site": "greenhouse 3", "labels": {"crop": "tomato"}, "altitude": 34,
 //!  "calibration": {"bme280.temperature": {"gain": 1.02, "offset": -0.4}},
 //!  "ranges": {"temperature": {"min": -10, "max": 60}, "soil.soil_moisture": {"max": 0.6}},
-//!  "derive": ["dew_point", "absolute_humidity", "sea_level_pressure"]}
+//!  "derive": ["dew_point", "absolute_humidity", "sea_level_pressure"],
+//!  "alerts": {"bme280.temperature": {"above": 35, "clear": 33}, "soil_moisture": {"below": 0.2}},
+//!  "silence": "15m"}
 //! ```
 //!
 //! A name is `<sensor>.<quantity>`, or `<quantity>` for every sensor; the former goes before the
@@ -13,11 +15,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use tidings_schema::{Quantity, SensorId};
 
+use super::alerts;
 use super::derive::Derived;
+use crate::alert::Limits;
 use crate::item::Said;
 
 /// What an operator says of a device.
@@ -29,6 +34,9 @@ pub(crate) struct Profile {
     pub(crate) derive: Vec<Derived>,
     /// Metres above the sea.
     pub(crate) altitude: Option<f64>,
+    alerts: Named<Limits>,
+    /// How long it may be silent.
+    pub(crate) silence: Option<Duration>,
     /// What is wrong with it.
     pub(crate) problems: Vec<String>,
 }
@@ -48,10 +56,11 @@ pub(crate) struct Range {
 }
 
 /// By quantity, for one sensor or (`None`) for all.
-type Named<T> = HashMap<(Option<SensorId>, Quantity), T>;
+pub(super) type Named<T> = HashMap<(Option<SensorId>, Quantity), T>;
 
 /// Attributes of the item, its keys left out.
-const KNOWN: [&str; 6] = ["site", "labels", "altitude", "calibration", "ranges", "derive"];
+pub(super) const KNOWN: [&str; 8] =
+    ["site", "labels", "altitude", "calibration", "ranges", "derive", "alerts", "silence"];
 
 /// Labels go with every reading, and every reading pays for them.
 const MAX_LABELS: usize = 32;
@@ -101,6 +110,8 @@ impl Profile {
         if profile.derive.contains(&Derived::SeaLevelPressure) && profile.altitude.is_none() {
             problems.push("derive: sea_level_pressure needs the altitude".to_owned());
         }
+        profile.alerts = alerts::limits(item, &mut problems);
+        profile.silence = alerts::silence(item, &mut problems);
         profile.problems = problems;
         profile
     }
@@ -119,6 +130,16 @@ impl Profile {
     /// What is plausible for this sensor and quantity.
     pub(crate) fn range(&self, sensor: &SensorId, quantity: &Quantity) -> Option<Range> {
         lookup(&self.ranges, sensor, quantity)
+    }
+
+    /// Of which values of this sensor and quantity people want to be told.
+    pub(crate) fn limits(&self, sensor: &SensorId, quantity: &Quantity) -> Option<Limits> {
+        lookup(&self.alerts, sensor, quantity)
+    }
+
+    /// Whether they want to be told of any.
+    pub(crate) fn has_limits(&self) -> bool {
+        !self.alerts.is_empty()
     }
 }
 
@@ -185,7 +206,7 @@ fn field(fields: &Map<String, Json>, name: &str, default: f64) -> Result<f64, &'
     }
 }
 
-fn named<T>(
+pub(super) fn named<T>(
     item: &Map<String, Json>,
     attribute: &str,
     problems: &mut Vec<String>,
@@ -234,7 +255,9 @@ mod tests {
             "site": "greenhouse 3", "labels": {"crop": "tomato"}, "altitude": 34,
             "calibration": {"bme280.temperature": {"gain": 1.02, "offset": -0.4}, "humidity": {"offset": 2}},
             "ranges": {"temperature": {"min": -10, "max": 60}, "soil.temperature": {"max": 40}},
-            "derive": ["dew_point", "sea_level_pressure"]}));
+            "derive": ["dew_point", "sea_level_pressure"],
+            "alerts": {"temperature": {"above": 60}, "bme280.temperature": {"above": 35, "clear": 33}},
+            "silence": "15m"}));
         assert_eq!(profile.problems, [] as [&str; 0]);
         assert_eq!(profile.said.site.as_deref(), Some("greenhouse 3"));
         let (bme, soil) = ("bme280".try_into().unwrap(), "soil".try_into().unwrap());
@@ -250,6 +273,10 @@ mod tests {
         let only_max = Range { min: f64::NEG_INFINITY, max: 40.0 };
         assert_eq!(profile.range(&soil, &temperature), Some(only_max));
         assert_eq!(profile.derive, [Derived::DewPoint, Derived::SeaLevelPressure]);
+        assert_eq!(profile.limits(&bme, &temperature).unwrap().clear, Some(33.0));
+        assert_eq!(profile.limits(&soil, &temperature).unwrap().above, Some(60.0));
+        assert_eq!(profile.limits(&soil, &humidity), None);
+        assert_eq!(profile.silence, Some(Duration::from_secs(900)));
     }
 
     #[test]
@@ -258,7 +285,8 @@ mod tests {
             "labels": {"crop": "tomato", "row": 7},
             "calibration": {"a.b.c": {}, "temperature": {"gain": 0}, "humidity": {"gain": 2}},
             "ranges": {"temperature": {"min": 5, "max": 1}, "humidity": 3},
-            "derive": ["dew_point", "happiness", "sea_level_pressure"]}));
+            "derive": ["dew_point", "happiness", "sea_level_pressure"],
+            "alerts": {"humidity": {"above": 5, "clear": 6}}, "silence": "1w"}));
         let text = profile.problems.join("\n");
         for name in [
             "site:",
@@ -271,10 +299,12 @@ mod tests {
             "ranges.humidity:",
             "happiness",
             "needs the altitude",
+            "alerts.humidity:",
+            "silence:",
         ] {
             assert!(text.contains(name), "{name} in {text}");
         }
-        assert_eq!(profile.problems.len(), 10);
+        assert_eq!(profile.problems.len(), 12);
         let humidity = "humidity".try_into().unwrap();
         assert!(profile.calibration(&"x".try_into().unwrap(), &humidity).is_some());
         assert_eq!(profile.said.labels.len(), 1);

@@ -106,8 +106,9 @@ pub trait Archive: Store {
     fn settle(&self, due: &DueItem) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// An item of a rollup.
-fn item(
+/// A rollup as it is written, to be kept for so many days from the time that it is of.
+#[must_use]
+pub fn item(
     level: Level,
     device: &DeviceId,
     sensor: &SensorId,

@@ -1,5 +1,6 @@
 //! The seam to DynamoDB: a trait of ours that speaks our types. [`dynamo`] alone knows the SDK.
 
+mod alerts;
 mod attributes;
 pub mod body;
 mod dynamo;
@@ -7,6 +8,7 @@ pub mod size;
 
 use std::future::Future;
 
+pub use alerts::AlertStore;
 pub use dynamo::{
     DynamoSettings, DynamoStore, StaticCredentials, client, plain_json, read_due, read_rollup,
     stored,

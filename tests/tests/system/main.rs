@@ -5,6 +5,7 @@
     reason = "helpers of tests, which clippy tells from tests by their attribute"
 )]
 
+mod alerts;
 mod architecture;
 mod broker;
 mod chaos;
@@ -16,6 +17,7 @@ mod lambda;
 mod local;
 mod remote;
 mod replay;
+mod rollup;
 mod up;
 mod view;
 

@@ -19,6 +19,15 @@ fn overfilled(when_full: WhenFull) -> (Bench, Vec<Reading>, u64) {
 }
 
 #[test]
+fn faults_are_readings_that_are_counted_apart() {
+    let mut bench = Bench::opened(ROOMY);
+    let fault = Sample { outcome: Outcome::Failed(Fault::Timeout), ..sample("a", 2) };
+    bench.append([sample("a", 1), fault.clone(), sample("b", 3), fault]);
+    let status = bench.status();
+    assert_eq!((status.accepted, status.faults, status.waiting), (4, 2, 4));
+}
+
+#[test]
 fn the_oldest_make_room_and_are_counted() {
     let (mut bench, waiting, given) = overfilled(WhenFull::DropOldest);
     let status = bench.status();

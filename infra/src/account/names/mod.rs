@@ -16,6 +16,18 @@ pub const FAILED_QUEUE: &str = "tidings-failed";
 pub const RULE_ERRORS_QUEUE: &str = "tidings-rule-errors";
 /// Between rule and function, where the path goes over SQS.
 pub const EVENTS_QUEUE: &str = "tidings-events";
+/// Who is told of alerts that a person has set.
+pub const ALERT_TOPIC: &str = "tidings-alerts";
+/// Who is told of alarms, where an address is given.
+pub const ALARM_TOPIC: &str = "tidings-alarms";
+/// The variable that tells the function the first of them.
+pub const TOPIC_VARIABLE: &str = "TIDINGS_ALERT_TOPIC";
+/// What calls the function at times, how often, and with what.
+pub const TICK_RULE: &str = "tidings-tick";
+/// How often.
+pub const TICK_SCHEDULE: &str = "rate(5 minutes)";
+/// The whole event.
+pub const TICK_EVENT: &str = tidings_ingest::job::TICK;
 /// The policy of the devices' certificates.
 pub const DEVICE_POLICY: &str = "tidings-device";
 /// The policy of certificates that devices share to claim their own.
@@ -30,7 +42,7 @@ pub const SQL_VERSION: &str = "2016-03-23";
 pub const LOG_GROUP: &str = "/aws/lambda/tidings-ingest";
 
 /// The alarms of the stack `tidings-wire`.
-pub const ALARMS: [&str; 12] = [
+pub const ALARMS: [&str; 13] = [
     "tidings-events-dropped",
     "tidings-destination-failures",
     "tidings-rule-not-found",
@@ -43,6 +55,7 @@ pub const ALARMS: [&str; 12] = [
     "tidings-ingest-lag",
     "tidings-quarantine-rate",
     "tidings-silence",
+    "tidings-alert-failures",
 ];
 
 /// Whether two URLs are of one queue: what counts is account and name, for SQS has several hosts.

@@ -42,6 +42,11 @@ fn every_name_in_the_templates_is_one_that_the_code_uses() {
     assert_eq!(values("AwsIotSqlVersion"), set([SQL_VERSION]));
     assert_eq!(values("AttributeName"), set(["pk", "sk", crate::tables::TTL_ATTRIBUTE]));
     assert!(values("PolicyName").is_superset(&set([DEVICE_POLICY, FUNCTION_POLICY])));
+    assert_eq!(values("TopicName"), set([ALERT_TOPIC, ALARM_TOPIC]));
+    assert_eq!(values("Name").iter().filter(|name| *name == TICK_RULE).count(), 1);
+    assert_eq!(values("ScheduleExpression"), set([TICK_SCHEDULE]));
+    assert!(WIRE.contains(&format!("Input: '{TICK_EVENT}'")));
+    assert!(WIRE.contains(&format!("${{AWS::AccountId}}:rule/{TICK_RULE}\"")));
     let arn = format!(
         "arn:${{AWS::Partition}}:lambda:REGION:${{AWS::AccountId}}:function:{FUNCTION}:{ALIAS}"
     );
@@ -55,7 +60,8 @@ fn alarms_are_those_that_the_doctor_looks_for_and_their_metrics_exist() {
     assert!(ALARMS.iter().all(|name| name.starts_with(ALARM_PREFIX)));
     assert_eq!(WIRE.matches("AWS::CloudWatch::Alarm").count(), ALARMS.len());
     // Our own metrics: a line of the function has each of them.
-    let line = tidings_ingest::metrics::Report { lag_ms: Some(1), ..Default::default() };
+    let alerts = tidings_ingest::alert::Alerted { raised: 1, cleared: 1, failures: 1 };
+    let line = tidings_ingest::metrics::Report { lag_ms: Some(1), alerts, ..Default::default() };
     let line = line.line(tidings_schema::UnixMillis::MIN);
     for part in WIRE.split("Namespace: ").skip(1).filter(|part| part.starts_with(NAMESPACE)) {
         let name = part.split("MetricName: ").nth(1).and_then(|rest| rest.lines().next());
@@ -80,7 +86,9 @@ fn the_function_is_deployed_as_the_templates_and_its_code_expect() {
     let says = |line: &str| FUNCTION_MANIFEST.lines().any(|other| other == line);
     let seconds = Rules::default().timeout.as_secs();
     assert!(says(&format!("timeout = {seconds}")));
-    assert!(says(&format!("env = {{ TIDINGS_TIMEOUT_SECONDS = \"{seconds}\" }}")));
+    assert!(says(&format!(
+        "env = {{ TIDINGS_TIMEOUT_SECONDS = \"{seconds}\", {TOPIC_VARIABLE} = \"{ALERT_TOPIC}\" }}"
+    )));
     assert!(says(&format!("alias = \"{ALIAS}\"")));
     assert!(says(&format!("name = \"{FUNCTION}\"")));
     assert!(says("merge_env = true"));

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::super::facts::Facts;
 use super::{MEND_BASE, MEND_FUNCTION, Report};
 use crate::account::function::Function;
-use crate::account::names::{ALIAS, FUNCTION, FUNCTION_POLICY};
+use crate::account::names::{ALERT_TOPIC, ALIAS, FUNCTION, FUNCTION_POLICY};
 use crate::account::roles::Role;
 
 /// The runtime that cargo-lambda deploys to.
@@ -103,6 +103,10 @@ fn needed(facts: &Facts) -> Vec<(&'static str, String)> {
         ("dynamodb:BatchWriteItem", table(&quarantine.0)),
         ("dynamodb:BatchWriteItem", table(&devices.0)),
         ("dynamodb:BatchGetItem", table(&devices.0)),
+        ("dynamodb:GetItem", table(&devices.0)),
+        ("dynamodb:PutItem", table(&devices.0)),
+        ("dynamodb:Query", table(&devices.0)),
+        ("sns:Publish", facts.arn("sns", ALERT_TOPIC)),
         ("sqs:SendMessage", failed.map(|(_, queue)| queue.arn.clone())),
     ];
     list.into_iter().filter_map(|(action, on)| Some((action, on?))).collect()

@@ -3,6 +3,7 @@
 mod fleet;
 mod function;
 mod path;
+mod schedule;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -116,6 +117,7 @@ pub(super) fn check(facts: &Facts, now: UnixMillis, silent_after: Duration) -> V
     let mut report = Report::default();
     function::check(facts, &mut report);
     path::check(facts, &mut report);
+    schedule::check(facts, &mut report);
     store::check(facts, &mut report);
     fleet::check(facts, now, silent_after, &mut report);
     report.0

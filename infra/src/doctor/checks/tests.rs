@@ -7,9 +7,10 @@ use super::*;
 use crate::account::alarms::Alarm;
 use crate::account::function::{Function, Limits, Mapping, Permission, Retries};
 use crate::account::iot::{Certificate, Rule};
-use crate::account::names::{ALARMS, SQL_VERSION};
+use crate::account::names::{ALARMS, SQL_VERSION, TICK_EVENT, TICK_SCHEDULE};
 use crate::account::queues::QueueState;
 use crate::account::roles::Role;
+use crate::account::schedule::Schedule;
 use crate::doctor::code::Machine;
 use crate::doctor::facts::Device;
 use crate::dynamo::Heard;
@@ -69,6 +70,10 @@ fn sound() -> Facts {
         {"Effect": "Allow", "Action": "dynamodb:BatchWriteItem",
          "Resource": [table_arn("readings"), table_arn("quarantine"), table_arn("devices")]},
         {"Effect": "Allow", "Action": ["dynamodb:BatchGetItem"], "Resource": table_arn("devices")},
+        {"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+         "Resource": table_arn("devices")},
+        {"Effect": "Allow", "Action": "sns:Publish",
+         "Resource": "arn:aws:sns:eu-central-1:123456789012:tidings-alerts"},
         {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue("tidings-failed").1.arn},
     ]});
     Facts {
@@ -82,7 +87,12 @@ fn sound() -> Facts {
             timeout_seconds: 30,
             state: "Active".to_owned(),
             last_update: "Successful".to_owned(),
-            variables: vec![("TIDINGS_TIMEOUT_SECONDS".to_owned(), "30".to_owned())],
+            variables: [
+                ("TIDINGS_ALERT_TOPIC", "tidings-alerts"),
+                ("TIDINGS_TIMEOUT_SECONDS", "30"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
         })),
         alias: Ok(Some("3".to_owned())),
         machine: Ok(Some(Machine::Arm64)),
@@ -96,13 +106,15 @@ fn sound() -> Facts {
             max_age_seconds: Some(21_600),
             on_failure: Some(queue("tidings-failed").1.arn),
         })),
-        permissions: Ok(vec![Permission {
-            principal: "iot.amazonaws.com".to_owned(),
-            source_arn: Some(
-                "arn:aws:iot:eu-central-1:123456789012:rule/tidings_ingest".to_owned(),
-            ),
-            source_account: Some("123456789012".to_owned()),
-        }]),
+        permissions: Ok([("iot", "tidings_ingest"), ("events", "tidings-tick")]
+            .map(|(service, rule)| Permission {
+                principal: format!("{service}.amazonaws.com"),
+                source_arn: Some(format!(
+                    "arn:aws:{service}:eu-central-1:123456789012:rule/{rule}"
+                )),
+                source_account: Some("123456789012".to_owned()),
+            })
+            .to_vec()),
         mappings: Ok(Vec::new()),
         limits: Ok(Limits {
             concurrency: 1000,
@@ -128,6 +140,14 @@ fn sound() -> Facts {
         failed: Ok(Some(queue("tidings-failed"))),
         rule_errors: Ok(Some(queue("tidings-rule-errors"))),
         events: Ok(None),
+        schedule: Ok(Some(Schedule {
+            enabled: true,
+            expression: TICK_SCHEDULE.to_owned(),
+            targets: vec![(
+                "arn:aws:lambda:eu-central-1:123456789012:function:tidings-ingest:live".to_owned(),
+                TICK_EVENT.to_owned(),
+            )],
+        })),
         alarms: Ok(ALARMS
             .iter()
             .map(|name| Alarm { name: (*name).to_owned(), state: "OK".to_owned(), actions: true })
@@ -165,6 +185,10 @@ type Harm = (&'static str, fn(&mut Facts));
 
 fn function(facts: &mut Facts) -> &mut Function {
     facts.function.as_mut().unwrap().as_mut().unwrap()
+}
+
+fn schedule(facts: &mut Facts) -> &mut Schedule {
+    facts.schedule.as_mut().unwrap().as_mut().unwrap()
 }
 
 fn rule(facts: &mut Facts) -> &mut Rule {
@@ -211,7 +235,29 @@ fn each_harm_is_named_and_nothing_else() {
         ("Wrong error-action: the rule tells", |facts| {
             rule(facts).errors_to = Some("https://sqs/1/other".to_owned());
         }),
-        ("Wrong permission: AWS IoT may not", |facts| facts.permissions = Ok(Vec::new())),
+        ("Wrong permission: AWS IoT may not", |facts| {
+            facts.permissions.as_mut().unwrap().remove(0);
+        }),
+        ("Wrong schedule: there is no schedule", |facts| facts.schedule = Ok(None)),
+        ("Wrong schedule: the schedule tidings-tick is disabled", |facts| {
+            schedule(facts).enabled = false;
+        }),
+        ("Wrong schedule: the schedule is rate(1 day)", |facts| {
+            schedule(facts).expression = "rate(1 day)".to_owned();
+        }),
+        ("Wrong schedule: the schedule does not call", |facts| {
+            schedule(facts).targets[0].1 = "{}".to_owned();
+        }),
+        ("Wrong schedule-permission", |facts| {
+            facts.permissions.as_mut().unwrap().pop();
+        }),
+        ("Warning alerts: TIDINGS_ALERT_TOPIC is not set", |facts| {
+            function(facts).variables.remove(0);
+        }),
+        ("Wrong role-policy: the role may not sns:Publish", |facts| {
+            let role = facts.role.as_mut().unwrap().as_mut().unwrap();
+            role.inline[0].1["Statement"].as_array_mut().unwrap().remove(3);
+        }),
         ("Wrong permission: the permission of AWS IoT", |facts| {
             facts.permissions.as_mut().unwrap()[0].source_account = None;
         }),
@@ -301,8 +347,8 @@ fn the_way_over_a_queue_is_looked_at_whole() {
     }]);
     rule(&mut facts).targets = vec![url.clone()];
     facts.events = Ok(Some((url, state)));
-    // Nothing may invoke the function then, and nothing needs to.
-    facts.permissions = Ok(Vec::new());
+    // The rule may not invoke the function then, and need not.
+    facts.permissions.as_mut().unwrap().remove(0);
     assert_eq!(bad(&facts), Vec::<String>::new());
     facts.mappings.as_mut().unwrap()[0].reports_items = false;
     assert!(bad(&facts)[0].starts_with("Wrong queue-reader: one message"), "{:?}", bad(&facts));

@@ -85,7 +85,10 @@ mod tests {
             latest: None,
         };
         let known = Known { heard: vec![heard], ..Known::default() };
-        let place = Place::local("http://127.0.0.1:8000", tokio::sync::watch::Sender::default().subscribe());
+        let place = Place::local(
+            "http://127.0.0.1:8000",
+            tokio::sync::watch::Sender::default().subscribe(),
+        );
         let rows = |second| picture(&gather(at(second), &known), &place).unwrap().rows;
         assert_eq!(rows(1), rows(60));
         assert_ne!(rows(1), rows(86_400), "by then it is silent");

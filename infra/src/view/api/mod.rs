@@ -67,7 +67,9 @@ async fn live(
         Ok(Query(query)) => {
             shared.live.stream(query.device, shared.stopping.clone()).into_response()
         }
-        Err(rejection) => Problem::asked(rejection.body_text()).answer(StatusCode::BAD_REQUEST).into_response(),
+        Err(rejection) => {
+            Problem::asked(rejection.body_text()).answer(StatusCode::BAD_REQUEST).into_response()
+        }
     }
 }
 
@@ -147,7 +149,11 @@ fn point(reading: &StoredReading) -> Point<'_> {
         at: reading.at,
         is_timed: reading.clock == Clock::Set,
         values: &reading.values,
-        units: reading.values.keys().filter_map(|name| Some((name.as_str(), unit(name)?))).collect(),
+        units: reading
+            .values
+            .keys()
+            .filter_map(|name| Some((name.as_str(), unit(name)?)))
+            .collect(),
         fault: reading.fault.as_deref(),
         received_at: reading.received_at,
     }

@@ -71,7 +71,10 @@ mod tests {
     fn who_knows_is_said_with_what_is_known() {
         let json = |known| serde_json::to_value(known).unwrap();
         let here = json(Known::Here(FunctionNow { open: 1, failed: 2, stored: 3 }));
-        assert_eq!(here, serde_json::json!({"known_from": "here", "open": 1, "failed": 2, "stored": 3}));
+        assert_eq!(
+            here,
+            serde_json::json!({"known_from": "here", "open": 1, "failed": 2, "stored": 3})
+        );
         let hour = json(Known::CloudWatch(LastHour { accepted: Some(7.0), ..LastHour::default() }));
         assert_eq!((&hour["known_from"], &hour["accepted"]), (&"cloud_watch".into(), &7.0.into()));
         assert!(hour["failed_messages"].is_null(), "what has no metric is not known, and not 0");

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_command_names_this_one_and_the_place() {
-        let target = <Wrapped as clap::Parser>::parse_from(["x", "--endpoint-url", "http://[::1]:8000"]);
+        let target =
+            <Wrapped as clap::Parser>::parse_from(["x", "--endpoint-url", "http://[::1]:8000"]);
         let place = Place::of(&target.0);
         assert_eq!(
             one(refused(), &place).replay,
@@ -175,7 +176,11 @@ mod tests {
         );
         let nobody = Refused { client_id: "n/a #1".to_owned(), replayed_at: Some(7), ..refused() };
         let one = one(nobody, &place);
-        assert!(!one.replay.contains("--device") && one.replay.contains("--again"), "{}", one.replay);
+        assert!(
+            !one.replay.contains("--device") && one.replay.contains("--again"),
+            "{}",
+            one.replay
+        );
         assert!(one.try_it.starts_with("tidings replay --dry-run "), "{}", one.try_it);
         assert_eq!(one.device.unwrap().as_str(), "pi-1");
     }

@@ -61,7 +61,12 @@ pub(super) async fn get(
         asked.sensors.split(',').filter(|text| !text.is_empty()).map(sensor).collect();
     let sensors = match sensors {
         Ok(sensors) if sensors.len() <= MAX_LINES => sensors,
-        Ok(sensors) => return refused(&format!("expected up to {MAX_LINES} sensors, but found {}", sensors.len())),
+        Ok(sensors) => {
+            return refused(&format!(
+                "expected up to {MAX_LINES} sensors, but found {}",
+                sensors.len()
+            ));
+        }
         Err(text) => return refused(&format!("expected <device>/<sensor>, but found {text:?}")),
     };
     let one = async |(device, sensor): (DeviceId, SensorId)| {

@@ -1,5 +1,6 @@
 //! The one place that knows the DynamoDB SDK.
 
+mod alerts;
 mod archive;
 pub mod stored;
 mod transport;
