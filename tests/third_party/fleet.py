@@ -121,7 +121,7 @@ def seed(endpoint, dynamodb, folder, devices=40):
     replay(endpoint, folder, [line for lines in days for line in (lines[-3], lines[-1])])
     replay(endpoint, folder, list(refused(now)) + [untimed(now)])
     with dynamodb.Table("devices").batch_writer() as batch:
-        for number in range(1, devices + 1):
+        for number in set(range(1, devices + 1)) - {int(ALERTED[3:])}:
             profile = {"pk": "device", "sk": f"pi-{number:02}", "site": SITES[number % 5],
                        "labels": {"crop": CROPS[number % 5], "row": str(number)},
                        # So that nobody else falls silent while tests run.
@@ -130,6 +130,9 @@ def seed(endpoint, dynamodb, folder, devices=40):
                 profile |= {"calibration": {"bme280.temperature": {"gain": Decimal("1.02"), "offset": Decimal("-0.4")}},
                             "ranges": {"temperature": {"min": -10, "max": 60}}, "altitude": 34}
             batch.put_item(Item=profile)
+        # The rule, without which the alert would be taken back.
+        batch.put_item(Item={"pk": "device", "sk": ALERTED, "site": "cold store", "labels": {"crop": "lettuce", "row": "7"},
+                             "silence": "3h", "alerts": {"bme280.temperature": {"below": 5, "clear": 6}}})
         batch.put_item(Item={"pk": "alert", "sk": ALERTED, "version": 1, "alerts": {"bme280.temperature": {
             "raised": True, "kind": "below", "since": now - 1_320_000, "value": Decimal("3.1"), "limit": 5, "unit": "Cel"}}})
     return now

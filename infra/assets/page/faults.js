@@ -42,7 +42,7 @@ export const strip = (faults, [from, to]) => {
     line.append(mark);
   }
   return h("section", { class: "card below", "aria-labelledby": "faults" }, h("h2", { id: "faults" }, "Faults"), line, said,
-    h("details", {}, h("summary", {}, "As a list"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List" }, h("table", {},
+    h("details", {}, h("summary", {}, "As a list"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List of faults" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), h("th", { scope: "col" }, "Sensor"), h("th", { scope: "col" }, "Fault"), h("th", { scope: "col", class: "number" }, "Times"))),
       h("tbody", {}, ...faults.toReversed().slice(0, LISTED).map((fault) => h("tr", {}, h("td", {}, moment(fault.at)), h("td", {}, fault.sensor), h("td", {}, `${fault.fault} – ${REASONS[fault.fault] ?? ""}`), h("td", { class: "number" }, String(fault.times)))))))));
 };
@@ -53,7 +53,7 @@ export const untimed = (readings) => {
   const values = (one) => Object.entries(one.values).map(([name, value]) => `${titled(name)} ${shown(value, one.units?.[name])}`).join(", ");
   return h("section", { class: "card", "aria-labelledby": "untimed" }, h("h2", { id: "untimed" }, "Readings without a time"),
     h("p", { class: "small" }, "The device did not know the time when it took them, and its power failed before it did. When they came is known, and how long it had been on."),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List" }, h("table", {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List of readings without a time" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Received"), h("th", { scope: "col" }, "Sensor"), h("th", { scope: "col" }, "On for"), h("th", { scope: "col" }, "Values"))),
       h("tbody", {}, ...readings.slice(0, LISTED).map((one) => h("tr", {}, h("td", {}, one.received_at ? moment(one.received_at) : "–"), h("td", {}, one.sensor), h("td", {}, span(one.uptime_ms)), h("td", {}, values(one))))))));
 };

@@ -95,10 +95,14 @@ class Row {
 
 /** How a device is, in a word and a mark. */
 export const badge = (row) => {
-  const words = { alert: () => row.alerts.map((alert) => alert.name).join(", "), trouble: () => troubles(row).join(", ") || "trouble", well: () => "well", silent: () => "" };
-  const more = row.state === "silent"
-    ? row.last_seen === null ? ["never heard"] : ["silent ", h("span", { "data-since": row.last_seen }, span(live.now() - row.last_seen))]
-    : [words[row.state]()];
+  const silence = row.last_seen === null ? ["never heard"] : ["silent ", h("span", { "data-since": row.last_seen }, span(live.now() - row.last_seen))];
+  const words = {
+    alert: () => row.alerts.flatMap((alert, index) => [index > 0 && ", ", ...(alert.name === "silence" ? silence : [alert.name])]).filter(Boolean),
+    silent: () => silence,
+    trouble: () => [troubles(row).join(", ") || "trouble"],
+    well: () => ["well"],
+  };
+  const more = words[row.state]();
   const title = row.state === "alert" ? row.alerts.map((alert) => alert.text).join("; ") : troubles(row).join(", ");
   return h("span", { class: `badge ${row.state}`, title }, MARKS[row.state] && h("span", { "aria-hidden": "true" }, MARKS[row.state]), h("span", {}, ...more));
 };

@@ -34,7 +34,7 @@ const one = (refused) => {
     h("p", { class: "detail" }, refused.detail || REASONS[refused.reason] || ""),
     h("details", {}, h("summary", {}, "What it said, and how to send it again"),
       h("dl", { class: "facts small" }, ...facts.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-      h("pre", { tabindex: "0", role: "region", "aria-label": "Payload" }, refused.payload.text, refused.payload.cut ? "\n… cut here" : ""),
+      h("pre", { tabindex: "0", role: "group", "aria-label": "Payload" }, refused.payload.text, refused.payload.cut ? "\n… cut here" : ""),
       h("p", { class: "small" }, "See first what a replay would do, then replay. ", h("code", {}, "--map"), " gives a quantity or a unit another name."),
       command(refused.try_it, "what a replay would do"), command(refused.replay, "replay")));
 };
