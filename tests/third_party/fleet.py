@@ -74,9 +74,9 @@ def day(number, now):
     # What the agent says of itself, twice: so that what was lost in between is counted.
     for index, at in enumerate((end - 2_400_000, end)):
         fields = [["waiting", "count"], ["connections", "count"], ["disk_failing", "/"], ["accepted", "count"],
-                  ["acknowledged", "count"], ["faults", "count"], ["lost_oldest", "count"]]
+                  ["acknowledged", "count"], ["faults", "count"], ["lost_oldest", "count"], ["agent_version", "/"]]
         waiting = 1_840 if device == "pi-29" else number % 3
-        values = [waiting, 1 + number % 2, 0, 289 * (index + 1), 289 * (index + 1) - waiting % 289, index * (9 if device == FAULTY else 0), 12 if device == "pi-29" else 0]
+        values = [waiting, 1 + number % 2, 0, 289 * (index + 1), 289 * (index + 1) - waiting % 289, index * (9 if device == FAULTY else 0), 12 if device == "pi-29" else 0, 1_000]
         own = [{"sensor": "agent", "fields": fields, "rows": [[0, 9_000 + index, *values]]}]
         yield envelope(device, message(device, f"boot{number:02}", at, own), at + 500)
 

@@ -1,5 +1,8 @@
 // Which devices are shown, and in which order. Pure.
 
+/** Whether a device is among those of a state: one with an alert may be silent, too. */
+export const isIn = (row, state) => !state || row.state === state || (state === "silent" && row.silent);
+
 const ORDER = { alert: 0, silent: 1, trouble: 2, well: 3 };
 
 /** The sensor that stands for a device where a quantity is shown: the first by name, the agent's own last. */
@@ -44,11 +47,11 @@ export const MOST_FIRST = new Set(["seen", "lag", "queue", "faults", "refused", 
 
 const compare = (one, other) => (typeof one === "string" ? one.localeCompare(other, "en", { numeric: true }) : one - other);
 
-/** The rows to show: `words` must all be in name, site or labels; `state` is one of `row.state`. */
+/** The rows to show: `words` must all be in name, site or labels; `state` is one of `row.state`, or empty. */
 export const arranged = (rows, { words, state, sort, descending, quantity }) => {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const key = KEYS[sort] ?? KEYS.attention;
-  const list = rows.filter((row) => (!state || row.state === state) && wanted.every((word) => text(row).includes(word)));
+  const list = rows.filter((row) => isIn(row, state) && wanted.every((word) => text(row).includes(word)));
   const keyed = list.map((row) => [key(row, quantity), row]);
   keyed.sort(([one, row], [other, row2]) => {
     if (one === undefined || other === undefined) return (one === undefined) - (other === undefined) || compare(row.device, row2.device);

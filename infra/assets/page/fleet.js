@@ -2,7 +2,7 @@
 
 import { ask } from "./ask.js";
 import { arrange, command, h, problem, say } from "./dom.js";
-import { arranged, MOST_FIRST, quantities, sensorOf, troubles } from "./fleet-rows.js";
+import { arranged, isIn, MOST_FIRST, quantities, sensorOf, troubles } from "./fleet-rows.js";
 import { count, lag, moment, shown, span, titled } from "./format.js";
 import * as live from "./live.js";
 import { go, link } from "./router.js";
@@ -167,7 +167,7 @@ export const show = (root, query) => {
       if (sort === wish.sort) head.setAttribute("aria-sort", wish.descending ? "descending" : "ascending"); else head.removeAttribute("aria-sort");
     }
     for (const tile of tiles) {
-      say(tile.number, count(tile.state ? all.filter((row) => row.state === tile.state).length : all.length));
+      say(tile.number, count(all.filter((row) => isIn(row, tile.state)).length));
       tile.element.setAttribute("aria-pressed", String(wish.state === tile.state));
     }
     say(refused.firstChild, `${live.fleet.whole.quarantine_capped ? "≥ " : ""}${count(live.fleet.whole.quarantined_hour)}`);
