@@ -20,9 +20,10 @@ use crate::query::QueryArguments;
 use crate::replay::ReplayArguments;
 use crate::top::TopArguments;
 use crate::up::UpArguments;
+use crate::view::ViewArguments;
 use crate::{
     Trouble, cost, deploy, device, doctor, event, export, import, manual, provision, query, replay,
-    top, up,
+    top, up, view,
 };
 
 /// Readings from sensors to DynamoDB: the pipeline on one machine, and the data to look at.
@@ -39,6 +40,8 @@ enum Command {
     Up(UpArguments),
     /// Make thing, key, certificate and configuration for a device or a fleet; replace or revoke.
     Provision(Box<ProvisionArguments>),
+    /// Serve a page over the fleet and its readings, on this machine alone.
+    View(ViewArguments),
     /// Print readings of a device or a sensor.
     Query(QueryArguments),
     /// Show the fleet, live: who is heard, what waits, is lost or refused, and the latest values.
@@ -109,6 +112,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn dispatch(command: Command) -> Result<(), Trouble> {
     match command {
         Command::Up(arguments) => up::up(arguments).await,
+        Command::View(arguments) => view::view(arguments).await,
         Command::Provision(arguments) => {
             provision::provision(*arguments, &mut std::io::stdout().lock()).await
         }

@@ -23,5 +23,6 @@ pub mod target;
 pub mod top;
 mod trouble;
 pub mod up;
+pub mod view;
 
 pub use trouble::Trouble;

@@ -36,4 +36,19 @@ impl Target {
             devices: self.devices_table.clone(),
         }
     }
+
+    /// The arguments that name these tables: none for those of the account.
+    #[must_use]
+    pub fn flags(&self) -> Vec<String> {
+        let (tables, usual) = (self.tables(), Tables::default());
+        let endpoint = self.endpoint_url.iter().map(|url| ("--endpoint-url", url.clone()));
+        let named = [
+            ("--readings-table", tables.readings, usual.readings),
+            ("--quarantine-table", tables.quarantine, usual.quarantine),
+            ("--devices-table", tables.devices, usual.devices),
+        ];
+        let named = named.into_iter().filter(|(_, table, usual)| table != usual);
+        let named = named.map(|(flag, table, _)| (flag, table));
+        endpoint.chain(named).flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod fleet;
+mod refusals;
 mod series;
 mod stored;
 mod stream;
@@ -19,6 +20,7 @@ use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, key, packed};
 
 pub use self::alerts::AlertState;
 pub use self::fleet::Refusals;
+pub use self::refusals::{Before, RefusedPage};
 pub use self::series::{FaultAt, Line, Series, SeriesQuery, Unset};
 use self::stored::{Gathered, Item, number, numbers, refused, text, texts};
 pub use self::stored::{Refused, StoredReading};

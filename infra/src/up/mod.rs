@@ -1,7 +1,6 @@
 //! `up`: the whole pipeline on this machine, with no account.
 
 mod agent;
-mod page;
 mod verdict;
 mod view;
 
@@ -15,30 +14,33 @@ use tidings_agent::{clock, queue};
 use tidings_ingest::store::Tables;
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis, wire};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::agent::{Agent, Running};
-use self::page::{Page, Teller};
 pub use self::verdict::{Expected, Name, Verdict};
 use self::view::{Snapshot, View};
 use crate::Trouble;
 use crate::cloud::invoker::RetryDelays;
 use crate::cloud::{Cloud, CloudOptions, listen};
 use crate::dynamo::{Database, Heard, StoredReading, Window};
+use crate::view::{FunctionNow, Place, Served, Server, listen_or_free};
 
 pub(crate) use self::agent::{CONFIG, connection_config};
 
 /// The ports that `up` takes where they are free and none is named.
-const PORTS: Ports = Ports { mqtt: 8883, http: 8080, dynamodb: 8000 };
+const PORTS: Ports = Ports { mqtt: 8883, dynamodb: 8000 };
 
 struct Ports {
     mqtt: u16,
-    http: u16,
     dynamodb: u16,
 }
 
 /// File in the data folder that says where the parts listen, for `provision` and for scripts.
 pub(crate) const WHERE: &str = "up.json";
+
+/// Time between two looks of the page at the tables, while somebody looks at it: there is nothing to be paid.
+const PAGE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the function may take for what is left at the end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -93,17 +95,17 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
         retry_delays: RetryDelays::default(),
     })
     .await?;
-    let page_listener =
-        listen("the page", port_or_free(arguments.http_port, PORTS.http).await).await?;
-    let page_address = page_listener.local_addr().map_err(|source| Trouble::Listen {
-        what: "the page".to_owned(),
-        port: 0,
-        source,
-    })?;
     let database = Database::local(&cloud.dynamodb.endpoint, Tables::default());
-    let teller = Teller::new();
-    let measured = cloud.measured.clone();
-    let page = Page::start(page_listener, database.clone(), teller.clone(), measured);
+    let function = watch::Sender::default();
+    let page = Server::start(
+        listen_or_free(arguments.http_port).await?,
+        Served {
+            database: database.clone(),
+            place: Place::local(&cloud.dynamodb.endpoint, function.subscribe()),
+            every: PAGE_EVERY,
+            measured: Some(cloud.measured.clone()),
+        },
+    )?;
 
     let device =
         DeviceId::try_from(DEVICE).map_err(|error| Trouble::Internal(error.to_string()))?;
@@ -111,14 +113,15 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
     let agent = Agent::provision(&cloud.pki, &device, &arguments.data.join("agent"), port)?;
     let before = queue::inspect(&agent.queue())?;
     let place = serde_json::json!({
-        "page": format!("http://{page_address}"),
+        "page": page.url(),
         "dynamodb": cloud.dynamodb.endpoint,
         "mqtt": format!("localhost:{port}"),
         "device": DEVICE,
     });
     crate::cloud::pki::write_private(&arguments.data.join(WHERE), &place.to_string())?;
     announce(&format!(
-        "page      http://{page_address}\nDynamoDB  {}  (tables readings, quarantine, devices; any region and credentials)\nMQTT      localhost:{port}  (mutual TLS; `tidings provision THING --out DIR` makes certificates)\nagent     {DEVICE}, its log in {}\n",
+        "page      {}\nDynamoDB  {}  (tables readings, quarantine, devices; any region and credentials)\nMQTT      localhost:{port}  (mutual TLS; `tidings provision THING --out DIR` makes certificates)\nagent     {DEVICE}, its log in {}\n",
+        page.url(),
         cloud.dynamodb.endpoint,
         agent.log().display(),
     ))?;
@@ -129,7 +132,7 @@ pub async fn up(arguments: UpArguments) -> Result<(), Trouble> {
         database: &database,
         started: Instant::now(),
         started_at,
-        teller,
+        function,
         latest: BTreeMap::new(),
         view: View::new(),
     };
@@ -227,7 +230,7 @@ struct Watching<'a> {
     database: &'a Database,
     started: Instant,
     started_at: UnixMillis,
-    teller: Teller,
+    function: watch::Sender<FunctionNow>,
     latest: BTreeMap<(DeviceId, SensorId), StoredReading>,
     view: View,
 }
@@ -264,7 +267,6 @@ impl Watching<'_> {
     }
 
     async fn look(&mut self, running: &Running) -> Result<(), Trouble> {
-        let mut news: Vec<StoredReading> = Vec::new();
         for Heard { device, sensor, .. } in self.database.sensors(None).await? {
             let after = self.latest.get(&(device.clone(), sensor.clone()));
             let window = match after.and_then(|latest| latest.at.offset(1).ok()) {
@@ -282,17 +284,23 @@ impl Watching<'_> {
             if let Some(last) = readings.last() {
                 self.latest.insert((device, sensor), last.clone());
             }
-            news.extend(readings);
         }
         let latest: Vec<StoredReading> = self.latest.values().cloned().collect();
         let now = clock::now();
         let quarantined = self.database.quarantined_since(self.started_at, now).await?.len();
+        let invoker = &self.cloud.invoker;
+        let function = FunctionNow {
+            open: invoker.open_events(),
+            failed: invoker.failed_events(),
+            stored: invoker.stored_readings(),
+        };
+        self.function.send_replace(function);
         let snapshot = Snapshot {
             seconds: self.started.elapsed().as_secs(),
             agent: *running.status.borrow(),
-            open_events: self.cloud.invoker.open_events(),
-            failed_events: self.cloud.invoker.failed_events(),
-            stored: self.cloud.invoker.stored_readings(),
+            open_events: function.open,
+            failed_events: function.failed,
+            stored: function.stored,
             lag_ms: latest
                 .iter()
                 .filter(|reading| reading.clock == Clock::Set)
@@ -301,9 +309,7 @@ impl Watching<'_> {
             quarantined: quarantined as u64,
             latest: latest.iter().map(line).collect(),
         };
-        self.view.show(&snapshot)?;
-        self.teller.tell(&news, latest);
-        Ok(())
+        Ok(self.view.show(&snapshot)?)
     }
 }
 

@@ -20,6 +20,7 @@ mod remote;
 mod replay;
 mod rollup;
 mod up;
+mod view;
 
 /// Sensors that give much in little time.
 const BUSY: &str = r#"
