@@ -89,9 +89,15 @@ impl Rows<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub(super) fn next(&mut self, said: &Said) -> Result<Option<(u64, Line)>, Trouble> {
-        let more = self.reader.read_record(&mut self.record);
-        if !more.map_err(|error| unreadable(&self.table.path, &error))? {
-            return Ok(None);
+        loop {
+            let more = self.reader.read_record(&mut self.record);
+            if !more.map_err(|error| unreadable(&self.table.path, &error))? {
+                return Ok(None);
+            }
+            // An empty line of Windows.
+            if self.record.len() != 1 || !without_return(&self.record[0]).is_empty() {
+                break;
+            }
         }
         // Its own beginning would be that of the empty lines before it.
         let within: usize = self.record.iter().map(|cell| cell.matches('\n').count()).sum();
