@@ -8,8 +8,8 @@
 //! - Ingest says of which hours readings have come ([`crate::due`]), in the calls that write them: a
 //!   message is not done before that is said. The job ([`run`]) sums these hours up from the readings,
 //!   makes their days anew from the hours, and takes back what was said, unless it was said again.
-//! - What reads asks first which hours are due, and takes those from the readings themselves. So what
-//!   it shows is exact at any time, whether the job has run or not.
+//! - What reads asks first which hours are due, and takes those from the readings themselves, or says
+//!   how many it did not. So what it shows is exact, whether the job has run or not.
 //!
 //! # In the table `readings`
 //!
