@@ -102,9 +102,7 @@ def event(at, **values):
 
 def test_an_alert_is_told_once_and_one_that_nobody_took_by_the_tick(account, runtime, tmp_path):
     sns, sqs, devices = account.client("sns"), account.client("sqs"), account.client("dynamodb")
-    url = sqs.create_queue(QueueName="listener")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
+    url = account.subscribe_queue(TOPIC, "listener")
     file = tmp_path / "said.json"
     file.write_text(json.dumps({"alerts": {"temperature": {"above": 35, "clear": 33}, "s.humidity": {"below": 20}}}))
     account.tidings("device", "pi-1", "--set", file)
@@ -132,7 +130,7 @@ def test_an_alert_is_told_once_and_one_that_nobody_took_by_the_tick(account, run
     stands = devices.get_item(TableName="devices", Key=key)["Item"]
     assert [one["M"]["name"]["S"] for one in stands["untold"]["L"]] == ["s.humidity"]
     sns.create_topic(Name="tidings-alerts")
-    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)
+    assert account.subscribe_queue(TOPIC, "listener") == url
     # A minute later; until then, who wrote it may still be telling it.
     devices.update_item(TableName="devices", Key=key, UpdateExpression="SET untold[0].taken = :then",
                         ExpressionAttributeValues={":then": {"N": str(at - 61_000)}})

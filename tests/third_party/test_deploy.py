@@ -156,11 +156,8 @@ def readings_arrive_once(account, folder):
 
 def someone_sets_an_alert(account, tmp_path):
     """And listens, with a queue that the topic sends to."""
-    sns, sqs = account.client("sns"), account.client("sqs")
-    topic, = [one["TopicArn"] for one in sns.list_topics()["Topics"] if one["TopicArn"].endswith(":tidings-alerts")]
-    url = sqs.create_queue(QueueName="listener")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    topic, = [one["TopicArn"] for one in account.client("sns").list_topics()["Topics"] if one["TopicArn"].endswith(":tidings-alerts")]
+    account.subscribe_queue(topic, "listener")
     file = tmp_path / "said.json"
     file.write_text(json.dumps({"alerts": {"a.temperature": {"above": -100}, "state": {"above": 1e9}}}))
     account.tidings("device", "pi-1", "--set", file)

@@ -315,6 +315,7 @@ def test_a_year_of_ten_million_readings_is_a_picture_like_another(browser, year)
     told = page.locator(".plot .when").first.inner_text()
     assert "means of 1 d" in told or "means of 24 h" in told, told
     page.get_by_text("As a table").first.click()
+    page.locator(".plot tbody").first.locator("tr").first.wait_for()
     assert page.locator(".plot tbody").first.locator("tr").count() > 300
     folder = ROOT / "target" / "page"
     folder.mkdir(parents=True, exist_ok=True)
