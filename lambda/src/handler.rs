@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::Instant;
 
-use crate::alert::{self, Alerted, Logged, Notifier};
+use crate::alert::{self, Alerted, Logged, Newest, Notifier};
 use crate::config::Rules;
 use crate::enrich::{Profile, Profiles};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::item::{Item, Put};
 use crate::job::JobSummary;
 use crate::metrics::{NamedMessage, Report};
+use crate::moment::Moment;
 use crate::news::Teller;
 use crate::refusal::causes;
 use crate::sift::{Sifted, sender, sift};
@@ -34,9 +35,12 @@ pub struct Ingest<S, N = Logged> {
     pub(crate) store: S,
     /// Who is told of alerts; nobody where nothing is to be made of readings but items.
     notifier: Option<N>,
+    /// Whether its messages are of the past.
+    is_past: bool,
     pub(crate) rules: Rules,
     profiles: Profiles,
     teller: Teller,
+    newest: Newest,
 }
 
 /// What the function answers.
@@ -96,15 +100,11 @@ pub enum HandlerError {
         #[source]
         source: Option<StoreError>,
     },
-    /// The job of the schedule could not be done. The next one will try again.
-    #[error("the job of the schedule was not done")]
-    Job(#[source] StoreError),
 }
 
 impl HandlerError {
     /// All names that errors can have.
-    pub const NAMES: [&'static str; 4] =
-        ["InvalidEvent", "JobFailed", "PayloadTooLarge", "WriteIncomplete"];
+    pub const NAMES: [&'static str; 3] = ["InvalidEvent", "PayloadTooLarge", "WriteIncomplete"];
 
     /// The name in Lambda's error answer.
     #[must_use]
@@ -113,7 +113,6 @@ impl HandlerError {
             Self::Event(EnvelopeError::TooLarge { .. }) => "PayloadTooLarge",
             Self::Event(_) => "InvalidEvent",
             Self::Incomplete { .. } => "WriteIncomplete",
-            Self::Job(_) => "JobFailed",
         }
     }
 
@@ -148,22 +147,31 @@ struct Batch {
 impl<S> Ingest<S> {
     /// A function that writes to this store, and logs alerts.
     pub fn new(store: S, rules: Rules) -> Self {
-        let (profiles, teller) = (Profiles::default(), Teller::default());
-        Self { store, notifier: Some(Logged), rules, profiles, teller }
+        Self {
+            store,
+            notifier: Some(Logged),
+            is_past: false,
+            rules,
+            profiles: Profiles::default(),
+            teller: Teller::default(),
+            newest: Newest::default(),
+        }
     }
 }
 
 impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
     /// The same, which tells this one of alerts.
     pub fn with_notifier<M>(self, notifier: M) -> Ingest<S, M> {
-        let Self { store, rules, profiles, teller, .. } = self;
-        Ingest { store, notifier: Some(notifier), rules, profiles, teller }
+        let Self { store, is_past, rules, profiles, teller, newest, .. } = self;
+        let notifier = Some(notifier);
+        Ingest { store, notifier, is_past, rules, profiles, teller, newest }
     }
 
-    /// The same, which leaves alerts alone: what is replayed is of the past.
+    /// The same for messages of the past, which are replayed or imported: alerts are left alone, and so is
+    /// what has been heard of a sensor since.
     #[must_use]
-    pub fn without_alerts(self) -> Self {
-        Self { notifier: None, ..self }
+    pub fn of_the_past(self) -> Self {
+        Self { notifier: None, is_past: true, ..self }
     }
 
     /// The store, when all is done.
@@ -210,7 +218,7 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
     /// What alerts need at times: silence, and what nobody could be told of.
     pub async fn tick_alerts(&self, until: Instant) -> Alerted {
         match &self.notifier {
-            Some(notifier) => alert::tick(&self.store, notifier, wall_clock(), until).await,
+            Some(notifier) => alert::tick(&self.store, notifier, wall_clock, until).await,
             None => Alerted::default(),
         }
     }
@@ -293,8 +301,9 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
         let Some(notifier) = &self.notifier else { return Alerted::default() };
         let failed = &batch.failed;
         let done = batch.messages.iter_mut().filter(|(origin, ..)| !failed.contains(origin));
-        let samples: Vec<_> = done.flat_map(|(.., sifted)| sifted.samples.drain(..)).collect();
-        alert::watch(&self.store, notifier, samples, wall_clock(), until).await
+        let samples = done.flat_map(|(.., sifted)| sifted.samples.drain(..)).collect();
+        let samples = self.newest.among(samples);
+        alert::watch(&self.store, notifier, samples, wall_clock, until).await
     }
 
     /// Writes what was sifted; returns how many items were tried again.
@@ -316,11 +325,11 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
                 Item::Seen(_) | Item::Due(_) | Item::Rollup(_) => {}
             }
         }
-        let now = Instant::now();
-        let news = self.teller.news(&batch.messages, now, wall_clock());
+        let now = Moment::now(wall_clock());
+        let news = self.teller.news(&batch.messages, now, self.is_past);
         puts.extend(news.puts());
         let total = puts.len();
-        let Written { left, retries, last_error, .. } =
+        let Written { mut left, retries, last_error, .. } =
             writer::write(&self.store, puts, until).await;
         for put in &left {
             match &put.item {
@@ -334,12 +343,13 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
                 | Item::Seen(_) => batch.failed.extend(put.origin),
             }
         }
-        self.teller.told(news, &left, now);
         let is_needed = |put: &Put| put.origin.is_some() || matches!(put.item, Item::Due(_));
         if left.iter().any(is_needed) {
             let error = HandlerError::Incomplete { left: left.len(), total, source: last_error };
             batch.error = Some(error);
         }
+        left.extend(news.tell_of_the_past(&self.store, until).await);
+        self.teller.told(news, &left, now);
         retries
     }
 }

@@ -89,6 +89,9 @@ pub struct RollupItem {
     pub rollup: Rollup,
     /// Of an hour, the sums of each five minutes ([`crate::rollup::Parts`]).
     pub parts: Option<String>,
+    /// Of a day, how many times it was written, so that no two writers can undo each other; 0 where
+    /// that is not counted.
+    pub version: u64,
     /// When the table may forget it, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -230,13 +233,21 @@ impl Put {
     /// What no two items of one call may share: the table and its key.
     #[must_use]
     pub fn address(&self) -> (Table, &str, &str) {
-        match &self.item {
-            Item::Reading(item) => (Table::Readings, &item.key.pk, &item.key.sk),
-            Item::Packed(item) => (Table::Readings, &item.pk, &item.sk),
-            Item::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
-            Item::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
-            Item::Due(item) => (Table::Devices, DUE_PARTITION, &item.sk),
-            Item::Rollup(item) => (Table::Readings, &item.pk, &item.sk),
+        self.item.address()
+    }
+}
+
+impl Item {
+    /// Its table and its key.
+    #[must_use]
+    pub fn address(&self) -> (Table, &str, &str) {
+        match self {
+            Self::Reading(item) => (Table::Readings, &item.key.pk, &item.key.sk),
+            Self::Packed(item) => (Table::Readings, &item.pk, &item.sk),
+            Self::Quarantine(item) => (Table::Quarantine, &item.pk, &item.sk),
+            Self::Seen(item) => (Table::Devices, SEEN_PARTITION, &item.sk),
+            Self::Due(item) => (Table::Devices, DUE_PARTITION, &item.sk),
+            Self::Rollup(item) => (Table::Readings, &item.pk, &item.sk),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::alert::Notifier;
 use crate::handler::{Answer, HandlerError, Ingest, wall_clock};
 use crate::metrics::Report;
+use crate::refusal::causes;
 use crate::rollup::{self, Archive};
 use crate::source::Source;
 use crate::store::AlertStore;
@@ -28,7 +29,7 @@ pub struct JobSummary {
     pub days: usize,
     /// Hours that wait until everything of them is written.
     pub waiting: usize,
-    /// Hours left for the next time.
+    /// Hours left for the next time, at least; also 1 where it could not be asked what is due.
     pub left: usize,
 }
 
@@ -45,11 +46,17 @@ enum Job {
     Tick,
 }
 
+/// Whether an event is the schedule's.
+#[must_use]
+pub fn is_job(event: &str) -> bool {
+    serde_json::from_str::<Event>(event).is_ok()
+}
+
 impl<S: Archive + AlertStore, N: Notifier> Ingest<S, N> {
     /// Handles whatever event comes: a job, or messages ([`Ingest::handle`]).
     ///
     /// # Errors
-    /// As [`Ingest::handle`], or when a job could not be done.
+    /// As [`Ingest::handle`]. What of a job could not be done is left for the next one, and counted.
     pub async fn invoke(
         &self,
         event: &str,
@@ -67,17 +74,16 @@ impl<S: Archive + AlertStore, N: Notifier> Ingest<S, N> {
         // People first, and half of the time for them at the most.
         let now = Instant::now();
         report.alerts = self.tick_alerts(now + until.duration_since(now) / 2).await;
-        match rollup::run(&self.store, self.rules.retention, wall_clock(), until).await {
-            Ok(done) => {
-                report.job = Some(done);
-                (Ok(Answer::Job(done)), report)
-            }
+        let done = match rollup::run(&self.store, self.rules.retention, wall_clock(), until).await {
+            Ok(done) => done,
+            // No failure of the invocation: Lambda would try again and then put the tick into the queue of
+            // failed events, and there is nothing in it that the next tick does not do.
             Err(error) => {
-                let error = HandlerError::Job(error);
-                report.failed = 1;
-                report.error = Some((error.name(), error.message()));
-                (Err(error), report)
+                report.error = Some(("JobFailed", causes(&error)));
+                JobSummary { left: 1, ..JobSummary::default() }
             }
-        }
+        };
+        report.job = Some(done);
+        (Ok(Answer::Job(done)), report)
     }
 }

@@ -20,6 +20,7 @@ pub mod item;
 pub mod job;
 pub mod log;
 pub mod metrics;
+mod moment;
 mod news;
 mod pack;
 mod plan;

@@ -98,7 +98,8 @@ impl Report {
     pub fn line(&self, now: UnixMillis) -> String {
         let mut line = Line(String::with_capacity(640));
         let (level, message) = match (&self.job, self.failed) {
-            (Some(_), _) => ("INFO", "summed up"),
+            (Some(_), _) if self.error.is_none() => ("INFO", "summed up"),
+            (Some(_), _) => ("ERROR", "not summed up"),
             (None, 0) => ("INFO", "ingested"),
             (None, _) => ("ERROR", "not ingested"),
         };

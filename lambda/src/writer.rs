@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::item::Put;
+use crate::item::{Item, Put};
 use crate::plan;
 use crate::store::{Store, StoreError};
 
@@ -93,6 +93,18 @@ pub async fn write<S: Store>(store: &S, puts: Vec<Put>, until: Instant) -> Writt
     }
     outcome.left.extend(pending);
     outcome
+}
+
+/// Writes one item of the function's own.
+///
+/// # Errors
+/// When it was not written by then.
+pub async fn write_one<S: Store>(store: &S, item: Item, until: Instant) -> Result<(), StoreError> {
+    let written = write(store, vec![Put { origin: None, item }], until).await;
+    match (written.left.is_empty(), written.last_error) {
+        (true, _) => Ok(()),
+        (false, error) => Err(error.unwrap_or(StoreError::Deadline)),
+    }
 }
 
 fn into_chunks(puts: Vec<Put>) -> Vec<Vec<Put>> {

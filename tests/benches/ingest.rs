@@ -16,8 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 use tidings_ingest::alert::Record;
 use tidings_ingest::config::Rules;
-use tidings_ingest::item::Put;
-use tidings_ingest::store::{AlertStore, Store, StoreError, Tables, body};
+use tidings_ingest::item::{Item, Put};
+use tidings_ingest::store::{AlertStore, Stands, Store, StoreError, Tables, body};
 use tidings_ingest::{Answer, Envelope, Ingest, Layout};
 use tidings_schema::{DeviceId, UnixMillis};
 
@@ -41,6 +41,11 @@ impl Store for Bodies {
         Ok(Vec::new())
     }
 
+    async fn put_where(&self, item: &Item, stands: Stands) -> Result<bool, StoreError> {
+        black_box(body::put_item(item, &self.tables, stands));
+        Ok(true)
+    }
+
     async fn profiles(&self, _: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {
         Ok(Vec::new())
     }
@@ -58,6 +63,10 @@ impl AlertStore for Bodies {
 
     async fn all_alerts(&self) -> Result<Vec<(DeviceId, Record)>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn profile(&self, _: &DeviceId) -> Result<Option<Json>, StoreError> {
+        Ok(None)
     }
 
     async fn all_profiles(&self) -> Result<Vec<(DeviceId, Json)>, StoreError> {

@@ -18,15 +18,16 @@ pub struct DeployArguments {
     /// Where this project's source is.
     #[arg(long, value_name = "DIR", default_value = ".")]
     source: PathBuf,
-    /// Who is told of alarms.
-    #[arg(long, value_name = "ADDRESS", default_value = "")]
-    alarm_email: String,
-    /// Who is told of alerts that are set for devices.
-    #[arg(long, value_name = "ADDRESS", default_value = "")]
-    alert_email: String,
-    /// How messages come to the function: at once, or through a queue of SQS.
-    #[arg(long, value_enum, default_value = "direct")]
-    path: Way,
+    /// Who is told of alarms; left out, what was said before holds. "" for nobody.
+    #[arg(long, value_name = "ADDRESS")]
+    alarm_email: Option<String>,
+    /// Who is told of alerts that are set for devices; left out, what was said before holds. "" for nobody.
+    #[arg(long, value_name = "ADDRESS")]
+    alert_email: Option<String>,
+    /// How messages come to the function: at once (so at first), or through a queue of SQS. Left out, what was
+    /// said before holds. On the way back from a queue, what waits in `tidings-events` is deleted with it.
+    #[arg(long, value_enum)]
+    path: Option<Way>,
     /// Build for x86-64, which costs a quarter more a second, instead of for arm64.
     #[arg(long)]
     x86_64: bool,
@@ -66,17 +67,24 @@ pub async fn deploy(arguments: DeployArguments, out: &mut impl Write) -> Result<
         )));
     }
     let protection = if arguments.no_deletion_protection { "false" } else { "true" };
-    let way = match arguments.path {
+    let way = arguments.path.map(|path| match path {
         Way::Direct => "direct",
         Way::Queue => "queue",
-    };
-    let stack = |name: &str, file: &str, parameters: &[String]| {
+    });
+    // "Parameters that you don't specify": `aws cloudformation deploy` keeps what the stack has.
+    let stack = |name: &str, file: &str, parameters: &[(&str, Option<&str>)]| {
+        let said = parameters.iter();
+        let said = said.filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)));
+        let mut said: Vec<String> = said.collect();
+        if !said.is_empty() {
+            said.insert(0, "--parameter-overrides".to_owned());
+        }
         Line::new("aws")
             .add(["cloudformation", "deploy", "--stack-name", name, "--template-file"])
             .add([templates.join(file).display().to_string()])
             .add(["--capabilities", "CAPABILITY_NAMED_IAM", "--no-fail-on-empty-changeset"])
-            .add(["--tags", "project=tidings", "--parameter-overrides"])
-            .add(parameters)
+            .add(["--tags", "project=tidings"])
+            .add(said)
     };
     let machine = if arguments.x86_64 { "--x86-64" } else { "--arm64" };
     let at = |line: Line| line.at(arguments.endpoint_url.as_deref());
@@ -90,15 +98,15 @@ pub async fn deploy(arguments: DeployArguments, out: &mut impl Write) -> Result<
         BASE_STACK,
         "base.yaml",
         &[
-            format!("DeletionProtection={protection}"),
-            format!("AlertEmail={}", arguments.alert_email),
+            ("DeletionProtection", Some(protection)),
+            ("AlertEmail", arguments.alert_email.as_deref()),
         ],
     );
     let build = Line::new("cargo").add(["lambda", "build", "--release", machine]);
     let wire = stack(
         WIRE_STACK,
         "wire.yaml",
-        &[format!("Path={way}"), format!("AlarmEmail={}", arguments.alarm_email)],
+        &[("Path", way), ("AlarmEmail", arguments.alarm_email.as_deref())],
     );
     let put = |role: &str| Line::new("cargo").add(["lambda", "deploy", FUNCTION, "--role", role]);
     if arguments.dry_run {
@@ -120,4 +128,41 @@ pub async fn deploy(arguments: DeployArguments, out: &mut impl Write) -> Result<
     at(wire).run(source, out).await?;
     writeln!(out, "\nDeployed. Next: tidings provision THING --aws --out DIR, and tidings doctor")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: DeployArguments,
+    }
+
+    async fn commands(more: &[&str]) -> Vec<String> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().display().to_string();
+        let given = [&["deploy", "--dry-run", "--source", &source], more].concat();
+        let mut out = Vec::new();
+        deploy(Program::parse_from(given).arguments, &mut out).await.unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_said_stays_as_it_was_said_before() {
+        let lines = commands(&[]).await;
+        let (base, wire) = (&lines[0], &lines[4]);
+        assert!(base.contains("--parameter-overrides DeletionProtection=true)"), "{base}");
+        assert!(!wire.contains("overrides") && wire.contains("tidings-wire"), "{wire}");
+        let lines = commands(&["--alert-email", "a@b", "--path", "queue"]).await;
+        assert!(
+            lines[0].contains("AlertEmail=a@b") && !lines[4].contains("AlarmEmail"),
+            "{lines:?}"
+        );
+        assert!(lines[4].contains("--parameter-overrides Path=queue"), "{lines:?}");
+        let lines = commands(&["--alarm-email", ""]).await;
+        assert!(lines[4].contains("AlarmEmail="), "{lines:?}");
+    }
 }

@@ -144,7 +144,7 @@ pub async fn import(arguments: ImportArguments, out: &mut impl Write) -> Result<
     let mut rules = Rules { layout: arguments.layout, ..Rules::default() };
     rules.retention.reading_days = arguments.keep_days;
     // What is old alarms nobody.
-    let ingest = Ingest::new(database.store(), rules).without_alerts();
+    let ingest = Ingest::new(database.store(), rules).of_the_past();
     let mut progress = Progress::start();
     let written = write(&tables, &said, &ingest, &mut sums, &mut progress).await;
     progress.end();

@@ -135,7 +135,7 @@ pub async fn replay(arguments: ReplayArguments, out: &mut impl Write) -> Result<
     let database = arguments.target.connect().await;
     let mut rules = Rules { layout: arguments.layout, ..Rules::default() };
     rules.retention.reading_days = arguments.retention_days;
-    let ingest = Ingest::new(database.store(), rules).without_alerts();
+    let ingest = Ingest::new(database.store(), rules).of_the_past();
     let mut origin = open(&arguments, database).await?;
     let is_quarantine = matches!(origin, Origin::Quarantine { .. });
     let renames: Renames = arguments.maps.iter().cloned().collect();

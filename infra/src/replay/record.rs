@@ -6,6 +6,7 @@
 //! | `{"detail":{"requestPayload":…}}` | the same by way of EventBridge |
 //! | `{"base64OriginalPayload":…,"failures":[…]}` | AWS IoT, when the rule's action has failed (error action) |
 //! | `{"Body":"…"}`, `{"body":"…"}` | any of these in a message of SQS |
+//! | `{"job":"tick"}` in one of these | the schedule: nothing in it needs to be done again |
 //! | an event of the rule, of SQS or of Kinesis | a dead-letter queue, a log, `tests/events` |
 
 use serde_json::Value as Json;
@@ -89,6 +90,10 @@ fn read_json(
 }
 
 fn event(event: &str, reason: &str) -> Result<Vec<Message>, RecordError> {
+    // The next tick has done it.
+    if tidings_ingest::job::is_job(event) {
+        return Ok(Vec::new());
+    }
     let (_, deliveries) = source::read(event)?;
     let messages = deliveries.into_iter().map(|delivery| {
         let (envelope, payload) = delivery.message?;
@@ -184,6 +189,13 @@ mod tests {
             json!({"messageId": "m", "eventSource": "aws:sqs", "body": envelope().to_string()});
         let batch = json!({"requestPayload": {"Records": [record, record]}});
         assert_eq!(read(&batch.to_string(), None).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_tick_of_the_schedule_that_failed_has_nothing_to_send_again() {
+        for job in [json!({"job": "tick"}), json!({"requestPayload": {"job": "tick"}})] {
+            assert_eq!(read(&json!({"Body": job.to_string()}).to_string(), None).unwrap(), []);
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@ use crate::item::ReadingItem;
 /// A reading older than this raises nothing: whoever is woken by it could do nothing about it.
 pub const STALE_MS: i64 = 60 * 60 * 1000;
 
+/// What the table says of when a device was heard may be so much too early.
+const SEEN_WITHIN_MS: i64 = 60_000;
+const _: () = assert!(crate::seen::INTERVAL.as_secs() == 60, "what the table may be behind");
+
 /// For so long the invocation that wrote a transition may be telling it: twice a function's timeout.
 pub const TAKEN_MS: i64 = 60 * 1000;
 
@@ -85,6 +89,16 @@ pub struct Sample {
     pub unit: Option<String>,
     /// Its limits.
     pub limits: Limits,
+}
+
+impl Sample {
+    /// The same under what is said of its device now; `None` where nobody asks for it any more.
+    pub(crate) fn under(&self, profile: &Profile) -> Option<Self> {
+        let (sensor, quantity) = self.name.split_once('.')?;
+        let sensor = SensorId::try_from(sensor).ok()?;
+        let limits = profile.limits(&sensor, &quantity.try_into().ok()?)?;
+        Some(Self { limits, ..self.clone() })
+    }
 }
 
 /// The values among these readings for which there are limits. Without a true time, a reading has none.
@@ -173,7 +187,9 @@ pub(crate) fn revise(
     // Who was never heard of has not fallen silent.
     if let (Some(silence), Some(heard)) = (profile.silence, heard) {
         let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-        let raised = now.get() - heard.get() > silence_ms;
+        // The table is told of a sensor once a minute, and what it says may be that old.
+        let silent_ms = now.get() - heard.get() - SEEN_WITHIN_MS;
+        let raised = silent_ms > silence_ms;
         let was = change.next.alerts.get(SILENCE).is_some_and(|stands| stands.raised);
         if raised != was {
             let limit = Some(Duration::from_millis(silence_ms.unsigned_abs()).as_secs_f64());

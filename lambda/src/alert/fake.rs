@@ -77,6 +77,11 @@ impl AlertStore for Table {
         Ok(self.records.lock().unwrap().clone().into_iter().collect())
     }
 
+    async fn profile(&self, device: &DeviceId) -> Result<Option<Json>, StoreError> {
+        self.works()?;
+        Ok(self.profiles.lock().unwrap().get(device).cloned())
+    }
+
     async fn all_profiles(&self) -> Result<Vec<(DeviceId, Json)>, StoreError> {
         self.works()?;
         Ok(self.profiles.lock().unwrap().clone().into_iter().collect())

@@ -3,6 +3,7 @@
 mod evaluate;
 #[cfg(test)]
 pub(crate) mod fake;
+mod newest;
 mod notify;
 mod sns;
 mod standing;
@@ -11,6 +12,7 @@ mod words;
 
 pub(crate) use self::evaluate::samples;
 pub use self::evaluate::{Changed, Limits, STALE_MS, Sample, TAKEN_MS, evaluate};
+pub(crate) use self::newest::Newest;
 pub use self::notify::{Logged, Note, Notifier, NotifyError};
 pub use self::sns::{SnsSettings, SnsTopic};
 pub use self::standing::{Kind, MAX_ALERTS, MAX_UNTOLD, Record, SILENCE, Standing, Untold};

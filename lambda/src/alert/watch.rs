@@ -66,30 +66,60 @@ enum Failure {
     Races,
 }
 
-/// Looks at the samples of an invocation, whose readings are written.
+/// Looks at the samples of an invocation, whose readings are written. `now` tells the time.
 pub(crate) async fn watch<S: AlertStore, N: Notifier>(
     store: &S,
     notifier: &N,
     samples: Vec<Sample>,
-    now: UnixMillis,
+    now: impl Fn() -> UnixMillis,
     until: Instant,
 ) -> Alerted {
     let mut devices: BTreeMap<DeviceId, Vec<Sample>> = BTreeMap::new();
     for sample in samples {
         devices.entry(sample.device.clone()).or_default().push(sample);
     }
+    let now = &now;
     let look = |(device, samples): (DeviceId, Vec<Sample>)| async move {
-        let change = |record: &Record| evaluate(record, &samples, now);
-        one(store, notifier, &device, None, change, until).await
+        let Some((record, samples)) = confirm(store, &device, samples, now, until).await else {
+            return Alerted::default();
+        };
+        let change = |record: &Record| evaluate(record, &samples, now());
+        one(store, notifier, &device, record, change, until).await
     };
     all(stream::iter(devices).map(look)).await
+}
+
+/// Before something changes, what people ask for is read anew: what this function knows may be minutes old, and
+/// of two functions that know different limits each would undo what the other says. `None` where nothing changes.
+async fn confirm<S: AlertStore>(
+    store: &S,
+    device: &DeviceId,
+    samples: Vec<Sample>,
+    now: impl Fn() -> UnixMillis,
+    until: Instant,
+) -> Option<(Option<Record>, Vec<Sample>)> {
+    let read = async {
+        let record = store.alerts(device).await?;
+        if evaluate(&record, &samples, now()).is_none() {
+            return Ok(None);
+        }
+        let said = store.profile(device).await?;
+        let profile = said.as_ref().map(Profile::read).unwrap_or_default();
+        let samples = samples.iter().filter_map(|sample| sample.under(&profile)).collect();
+        Ok::<_, StoreError>(Some((Some(record), samples)))
+    };
+    match timeout_at(until.min(Instant::now() + PATIENCE), read).await {
+        Ok(Ok(confirmed)) => confirmed,
+        // The writing tries again, with what is known.
+        Ok(Err(_)) | Err(_) => Some((None, samples)),
+    }
 }
 
 /// What is to be done at times: devices that are silent or heard again, and transitions that nobody was told of.
 pub async fn tick<S: AlertStore, N: Notifier>(
     store: &S,
     notifier: &N,
-    now: UnixMillis,
+    now: impl Fn() -> UnixMillis,
     until: Instant,
 ) -> Alerted {
     let (profiles, mut records, heard) = match timeout_at(until, read(store)).await {
@@ -102,7 +132,7 @@ pub async fn tick<S: AlertStore, N: Notifier>(
         }
     };
     let devices: BTreeSet<DeviceId> = profiles.keys().chain(records.keys()).cloned().collect();
-    let nothing_said = Profile::default();
+    let (nothing_said, now) = (Profile::default(), &now);
     let devices: Vec<_> = devices
         .into_iter()
         .map(|device| {
@@ -114,7 +144,7 @@ pub async fn tick<S: AlertStore, N: Notifier>(
         let profile = profiles.get(&device).unwrap_or(&nothing_said);
         let heard = heard.get(&device).copied();
         async move {
-            let change = |record: &Record| revise(record, profile, heard, now);
+            let change = |record: &Record| revise(record, profile, heard, now());
             one(store, notifier, &device, Some(record), change, until).await
         }
     };

@@ -17,6 +17,8 @@ use tidings_schema::DeviceId;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::profile::Profile;
+use crate::handler::wall_clock;
+use crate::moment::Moment;
 use crate::refusal::causes;
 use crate::store::{MAX_PROFILES, Store, StoreError};
 
@@ -52,7 +54,14 @@ pub(crate) struct Profiles(Mutex<HashMap<DeviceId, Entry>>);
 #[derive(Debug, Clone)]
 struct Entry {
     profile: Arc<Profile>,
-    until: Instant,
+    learnt: Moment,
+    lifetime: Duration,
+}
+
+impl Entry {
+    fn holds(&self, now: &Moment) -> bool {
+        now.is_within(self.lifetime, &self.learnt)
+    }
 }
 
 impl Profiles {
@@ -63,14 +72,14 @@ impl Profiles {
         devices: &[DeviceId],
         until: Instant,
     ) -> HashMap<DeviceId, Arc<Profile>> {
-        let now = Instant::now();
+        let now = Moment::now(wall_clock());
         let missing: Vec<DeviceId> = {
             let entries = self.entries();
-            let is_fresh = |device| entries.get(device).is_some_and(|entry| now < entry.until);
+            let is_fresh = |device| entries.get(device).is_some_and(|entry| entry.holds(&now));
             devices.iter().filter(|device| !is_fresh(device)).cloned().collect()
         };
         for some in missing.chunks(MAX_PROFILES) {
-            let limit = until.min(now + PATIENCE);
+            let limit = until.min(Instant::now() + PATIENCE);
             let answer = timeout_at(limit, store.profiles(some)).await;
             match answer.unwrap_or(Err(StoreError::Deadline)) {
                 Ok(found) => self.learn(some, found, now),
@@ -88,39 +97,37 @@ impl Profiles {
         devices.iter().filter_map(known).collect()
     }
 
-    fn learn(&self, asked: &[DeviceId], found: Vec<(DeviceId, serde_json::Value)>, now: Instant) {
+    fn learn(&self, asked: &[DeviceId], found: Vec<(DeviceId, serde_json::Value)>, now: Moment) {
         let mut found: HashMap<DeviceId, serde_json::Value> = found.into_iter().collect();
         let mut entries = self.entries();
         if entries.len() + asked.len() > CAPACITY {
-            entries.retain(|_, entry| now < entry.until);
+            entries.retain(|_, entry| entry.holds(&now));
         }
         if entries.len() + asked.len() > CAPACITY {
             entries.clear();
         }
         for device in asked {
             let entry = match found.remove(device) {
-                None => Entry { profile: Arc::default(), until: now + NEGATIVE_LIFETIME },
+                None => Entry { profile: Arc::default(), learnt: now, lifetime: NEGATIVE_LIFETIME },
                 Some(item) => {
                     let profile = Profile::read(&item);
                     for problem in &profile.problems {
                         tracing::warn!(%device, problem, "what is said of a device is wrong");
                     }
-                    Entry { profile: Arc::new(profile), until: now + LIFETIME }
+                    Entry { profile: Arc::new(profile), learnt: now, lifetime: LIFETIME }
                 }
             };
             entries.insert(device.clone(), entry);
         }
     }
 
-    fn go_on_with_what_is_known(&self, asked: &[DeviceId], now: Instant) {
+    fn go_on_with_what_is_known(&self, asked: &[DeviceId], now: Moment) {
         let unknown = Arc::new(Profile::unknown());
         let mut entries = self.entries();
         for device in asked {
-            let until = now + AFTER_FAILURE;
-            entries
-                .entry(device.clone())
-                .and_modify(|entry| entry.until = until)
-                .or_insert_with(|| Entry { profile: unknown.clone(), until });
+            let known = entries.get(device).map_or(&unknown, |entry| &entry.profile).clone();
+            let entry = Entry { profile: known, learnt: now, lifetime: AFTER_FAILURE };
+            entries.insert(device.clone(), entry);
         }
     }
 

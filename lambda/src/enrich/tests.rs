@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::item::Put;
+use crate::item::{Item, Put};
+use crate::store::Stands;
 
 #[derive(Default)]
 struct Table {
@@ -15,6 +16,10 @@ struct Table {
 
 impl Store for Table {
     async fn write(&self, _: &[Put]) -> Result<Vec<usize>, StoreError> {
+        unreachable!("enrichment writes nothing")
+    }
+
+    async fn put_where(&self, _: &Item, _: Stands) -> Result<bool, StoreError> {
         unreachable!("enrichment writes nothing")
     }
 

@@ -3,13 +3,15 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use super::*;
-use crate::store::StoreError;
+use crate::store::{Stands, StoreError};
 
 mod alerts;
 
 #[derive(Default)]
 struct Memory {
     puts: Mutex<Vec<Put>>,
+    /// Those that were put where what stands allows it.
+    conditions: Mutex<Vec<Item>>,
     refuses: bool,
     /// What has this at the end of its sort key is never processed.
     leaves: Option<&'static str>,
@@ -26,6 +28,12 @@ impl Store for Memory {
         self.puts.lock().unwrap().extend_from_slice(puts);
         let is_left = |put: &Put| self.leaves.is_some_and(|text| put.address().2.ends_with(text));
         Ok(puts.iter().enumerate().filter(|(_, put)| is_left(put)).map(|(at, _)| at).collect())
+    }
+
+    async fn put_where(&self, item: &Item, _: Stands) -> Result<bool, StoreError> {
+        self.conditions.lock().unwrap().push(item.clone());
+        let left = self.write(&[Put { origin: None, item: item.clone() }]).await?;
+        if left.is_empty() { Ok(true) } else { Err(StoreError::Deadline) }
     }
 
     async fn profiles(
@@ -89,7 +97,7 @@ async fn errors_have_stable_names_and_say_why() {
     assert_eq!(diagnostic.error_type, "WriteIncomplete");
     assert_eq!(
         diagnostic.error_message,
-        "5 of 5 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
+        "4 of 4 items were not written: DynamoDB refuses: ResourceNotFoundException: no such table"
     );
     let diagnostic = fail(json!({"Records": []})).await;
     assert_eq!(diagnostic.error_type, "InvalidEvent");
@@ -155,13 +163,15 @@ async fn a_message_that_stands_twice_in_a_batch_is_written_once() {
 async fn what_the_function_says_of_its_own_fails_nothing_and_is_said_again() {
     let store = Memory { leaves: Some("pi-1#s"), ..Memory::default() };
     let ingest = Ingest::new(store, Rules::default());
-    for _ in 0..2 {
-        assert_eq!(handle(&ingest, &message("pi-1", 1)).await.accepted, 1);
-    }
-    let puts = ingest.store.puts.lock().unwrap();
-    let (first, second) = puts.split_at(puts.len() / 2);
-    for half in [first, second] {
-        assert!(half.iter().any(|put| matches!(put.item, Item::Seen(_))));
+    let mut fresh = message("pi-1", 1);
+    fresh["received_at"] = json!(wall_clock().get());
+    for message in [message("pi-1", 1), fresh] {
+        for _ in 0..2 {
+            let before = ingest.store.puts.lock().unwrap().len();
+            assert_eq!(handle(&ingest, &message).await.accepted, 1);
+            let puts = ingest.store.puts.lock().unwrap();
+            assert!(puts[before..].iter().any(|put| matches!(put.item, Item::Seen(_))));
+        }
     }
 }
 
@@ -192,4 +202,36 @@ async fn a_message_is_not_done_before_its_hours_are_said_to_be_due() {
     assert_eq!(dues(&ingest), 2);
     handle(&ingest, &other_hour).await;
     assert_eq!(dues(&ingest), 2, "it has been said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_of_the_past_does_not_say_that_a_sensor_was_heard_now() {
+    let seen = |ingest: &Ingest<Memory>| -> Vec<(bool, i64)> {
+        let puts = ingest.store.puts.lock().unwrap();
+        let conditions = ingest.store.conditions.lock().unwrap();
+        puts.iter()
+            .filter_map(|put| match &put.item {
+                Item::Seen(item) => Some((conditions.contains(&put.item), item.last_seen.get())),
+                _ => None,
+            })
+            .collect()
+    };
+    let now = wall_clock().get();
+    let message = |t0: i64, received_at: i64| {
+        let mut event = event(&MESSAGE.replace("1795456115802", &t0.to_string()));
+        event["received_at"] = json!(received_at);
+        event
+    };
+    let ingest = Ingest::new(Memory::default(), Rules::default());
+    handle(&ingest, &message(now, now)).await;
+    assert_eq!(seen(&ingest), [(false, now)]);
+    // A message that waited in a queue for an hour, at a function that knows nothing newer.
+    let late = now - 3_600_000;
+    let ingest = Ingest::new(Memory::default(), Rules::default());
+    handle(&ingest, &message(late, late)).await;
+    assert_eq!(seen(&ingest), [(true, late)]);
+    // One that is imported now.
+    let ingest = Ingest::new(Memory::default(), Rules::default()).of_the_past();
+    handle(&ingest, &message(late, now)).await;
+    assert_eq!(seen(&ingest), [(true, late)]);
 }

@@ -7,7 +7,11 @@
 //!   harmless, and whatever came twice, late or out of order, it comes out right.
 //! - Ingest says of which hours readings have come ([`crate::due`]), in the calls that write them: a
 //!   message is not done before that is said. The job ([`run`]) sums these hours up from the readings,
-//!   makes their days anew from the hours, and takes back what was said, unless it was said again.
+//!   each for itself, makes their days anew from the hours, and takes back what was said, unless it was
+//!   said again.
+//! - Two runs at once (EventBridge delivers "at least once") and a run that ends anywhere leave no wrong
+//!   day: a day is written over the version that stood before its hours were read, or read again; and
+//!   what was said is taken back last.
 //! - What reads asks first which hours are due, and takes those from the readings themselves, or says
 //!   how many it did not. So what it shows is exact, whether the job has run or not.
 //!
@@ -31,10 +35,10 @@ use std::future::Future;
 use tidings_schema::{Content, DeviceId, SensorId, UnixMillis, key};
 
 pub use self::hour::{DAY_MS, HOUR_MS, Hour, PART_MS, begin};
-pub use self::run::{run, sum_up};
+pub use self::run::run;
 pub use self::sum::{Rollup, Sum, name, quantity_and_unit};
-use crate::item::{DueItem, RollupItem};
-use crate::store::{Store, StoreError};
+use crate::item::{DueItem, Item, RollupItem};
+use crate::store::{Store, StoreError, size};
 
 /// Which rollups a partition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +68,32 @@ pub struct StoredRollup {
     pub whole: Rollup,
     /// Of an hour, its parts.
     pub parts: Option<Hour>,
+    /// Of a day, how many times it was written.
+    pub version: u64,
+}
+
+/// What is to be summed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dues {
+    /// Hours of which everything is written.
+    pub ripe: Vec<DueItem>,
+    /// How many others wait until it is.
+    pub waiting: usize,
+    /// Whether there are more than were asked for.
+    pub is_cut: bool,
 }
 
 /// What the job reads, beside what a function writes.
 pub trait Archive: Store {
-    /// All hours that are due.
+    /// The hours that are due and were said to be so up to then, up to some number of them.
     ///
     /// # Errors
     /// When the table cannot be asked.
-    fn dues(&self) -> impl Future<Output = Result<Vec<DueItem>, StoreError>> + Send;
+    fn dues(
+        &self,
+        marked_until: UnixMillis,
+        limit: usize,
+    ) -> impl Future<Output = Result<Dues, StoreError>> + Send;
 
     /// Tells `each` the readings of a sensor's hour, as written by then, in any order, each once.
     ///
@@ -106,7 +127,8 @@ pub trait Archive: Store {
     fn settle(&self, due: &DueItem) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// A rollup as it is written, to be kept for so many days from the time that it is of.
+/// A rollup as it is written, to be kept for so many days from the time that it is of. What an item has
+/// no room for is left out: the parts first, and then what has the fewest values, which is counted.
 #[must_use]
 pub fn item(
     level: Level,
@@ -116,7 +138,7 @@ pub fn item(
     parts: Option<String>,
     keep_days: u32,
 ) -> RollupItem {
-    RollupItem {
+    let item = RollupItem {
         pk: level.partition(device, sensor),
         sk: key::time_prefix(rollup.at),
         device: device.clone(),
@@ -124,5 +146,57 @@ pub fn item(
         expires_at: rollup.at.seconds() + i64::from(keep_days) * DAY_MS / 1000,
         rollup: rollup.rounded(),
         parts,
+        version: 0,
+    };
+    let is_too_large = |item: &Item| size::of(item) > size::MAX_ITEM_BYTES;
+    let mut item = Item::Rollup(item);
+    if is_too_large(&item)
+        && let Item::Rollup(rollup) = &mut item
+    {
+        rollup.parts = None;
+    }
+    while is_too_large(&item)
+        && let Item::Rollup(rollup) = &mut item
+        && rollup.rollup.omit()
+    {}
+    let Item::Rollup(item) = item else { unreachable!("it was made above") };
+    if item.rollup.omitted > 0 {
+        let values = item.rollup.omitted;
+        tracing::warn!(%device, %sensor, values, "a rollup has no room for all names of a sensor");
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_schema::{Content, Value};
+
+    use super::*;
+
+    #[test]
+    fn what_an_item_has_no_room_for_is_left_out_and_counted() {
+        let at = UnixMillis::new(1_795_456_800_000).unwrap();
+        let (device, sensor) = ("pi-1".try_into().unwrap(), "s".try_into().unwrap());
+        let hour = |names: usize| {
+            let mut hour = Hour::new(at);
+            for (number, minute) in (0..names).flat_map(|number| [(number, 1), (number, 31)]) {
+                let name = format!("rssi_of_somebody_{number}").as_str().try_into().unwrap();
+                let value = Value::new(-60.123_456).unwrap();
+                let content = Content::Values(vec![(name, value, None)]);
+                hour.add(at.offset(minute * 60_000).unwrap(), &content);
+            }
+            item(Level::Hour, &device, &sensor, hour.whole(), Some(hour.text()), 30)
+        };
+        let of = |item: RollupItem| {
+            let size = size::of(&Item::Rollup(item.clone()));
+            assert!(size <= size::MAX_ITEM_BYTES, "{size}");
+            let summed: u64 = item.rollup.sums.values().map(|sum| sum.n).sum();
+            assert_eq!(summed + item.rollup.omitted, item.rollup.readings);
+            (item.parts.is_some(), item.rollup.omitted)
+        };
+        assert_eq!(of(hour(1000)), (true, 0));
+        assert_eq!(of(hour(1900)), (true, 0));
+        let (_, omitted) = of(hour(4000));
+        assert_eq!(omitted, 2 * 2000, "names beyond the most");
     }
 }

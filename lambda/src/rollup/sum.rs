@@ -62,7 +62,13 @@ pub struct Rollup {
     pub faults: BTreeMap<String, u64>,
     /// The values, by [`name`].
     pub sums: BTreeMap<String, Sum>,
+    /// How many values are not in the sums, because there are too many names for an item.
+    pub omitted: u64,
 }
+
+/// Names that are summed up at once. A device gives its own names to what it measures, and each of an
+/// hour's takes up to some 600 of the 400 KB that an item may have.
+const MAX_NAMES: usize = 2000;
 
 /// A quantity, and its unit where that is not the canonical one: `temperature`, `leaf_wetness %`.
 /// What was measured in two units has two sums.
@@ -87,7 +93,7 @@ impl Rollup {
     /// Of no readings.
     #[must_use]
     pub const fn new(at: UnixMillis) -> Self {
-        Self { at, readings: 0, faults: BTreeMap::new(), sums: BTreeMap::new() }
+        Self { at, readings: 0, faults: BTreeMap::new(), sums: BTreeMap::new(), omitted: 0 }
     }
 
     /// Adds a reading.
@@ -114,6 +120,7 @@ impl Rollup {
         for (name, sum) in &other.sums {
             self.add_sum(name.clone(), *sum);
         }
+        self.omitted += other.omitted;
     }
 
     /// With means of 9 significant digits, for a table.
@@ -125,7 +132,19 @@ impl Rollup {
         self
     }
 
+    /// Without the sum of the fewest values; `false` where there is none.
+    pub(super) fn omit(&mut self) -> bool {
+        let least = self.sums.iter().min_by_key(|(_, sum)| sum.n).map(|(name, _)| name.clone());
+        let Some(sum) = least.and_then(|name| self.sums.remove(&name)) else { return false };
+        self.omitted += sum.n;
+        true
+    }
+
     fn add_sum(&mut self, name: String, more: Sum) {
+        if self.sums.len() >= MAX_NAMES && !self.sums.contains_key(&name) {
+            self.omitted += more.n;
+            return;
+        }
         self.sums.entry(name).and_modify(|sum| *sum = sum.with(more)).or_insert(more);
     }
 }

@@ -36,6 +36,15 @@ pub trait AlertStore: Sync {
         &self,
     ) -> impl Future<Output = Result<Vec<(DeviceId, Record)>, StoreError>> + Send;
 
+    /// What the operator says of a device, as plain JSON.
+    ///
+    /// # Errors
+    /// When the table cannot be asked.
+    fn profile(
+        &self,
+        device: &DeviceId,
+    ) -> impl Future<Output = Result<Option<serde_json::Value>, StoreError>> + Send;
+
     /// What the operator says of all devices, as plain JSON.
     ///
     /// # Errors

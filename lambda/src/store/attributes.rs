@@ -165,6 +165,11 @@ fn rollup(item: &RollupItem, sink: &mut impl Sink) {
     }
     sink.end_map();
     optional("parts", item.parts.as_deref(), sink);
+    for (name, number) in [("omitted", item.rollup.omitted), ("version", item.version)] {
+        if number > 0 {
+            sink.number(name, number);
+        }
+    }
     sink.number("expires_at", item.expires_at);
 }
 

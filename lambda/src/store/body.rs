@@ -10,9 +10,9 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Tables;
 use super::attributes::{Sink, describe};
-use crate::item::{Put, Table};
+use super::{Stands, Tables};
+use crate::item::{Item, Put, Table};
 
 /// Bytes of a reading with three values: room for most bodies without growing.
 const USUAL_ITEM_BYTES: usize = 512;
@@ -44,6 +44,32 @@ pub fn batch_write_item(puts: &[Put], tables: &Tables) -> Vec<u8> {
         out.push(b']');
     }
     out.extend_from_slice(b"}}");
+    out
+}
+
+/// The request that puts one item where what stands allows it
+/// (`{"TableName":…,"Item":{…},"ConditionExpression":…,"ExpressionAttributeValues":…}`).
+#[must_use]
+pub fn put_item(item: &Item, tables: &Tables, stands: Stands) -> Vec<u8> {
+    let mut out = b"{\"TableName\":".to_vec();
+    quoted(&mut out, tables.name(item.address().0));
+    out.extend_from_slice(b",\"Item\":{");
+    describe(item, &mut Json { out: &mut out, is_first: true });
+    let (condition, than) = match stands {
+        Stands::SeenBefore(at) => {
+            ("attribute_not_exists(last_seen) OR last_seen < :than", Some(at.to_string()))
+        }
+        Stands::Version(0) => ("attribute_not_exists(version)", None),
+        Stands::Version(version) => ("version = :than", Some(version.to_string())),
+    };
+    out.extend_from_slice(b"},\"ConditionExpression\":");
+    quoted(&mut out, condition);
+    if let Some(than) = than {
+        out.extend_from_slice(b",\"ExpressionAttributeValues\":{");
+        Json { out: &mut out, is_first: true }.number(":than", than);
+        out.push(b'}');
+    }
+    out.push(b'}');
     out
 }
 
@@ -165,6 +191,7 @@ mod tests {
             readings: 3,
             faults: BTreeMap::from([("timeout".to_owned(), 1)]),
             sums: BTreeMap::from([("leaf_wetness %".to_owned(), sum)]),
+            omitted: 0,
         };
         RollupItem {
             pk: "pi-1#s#hour".to_owned(),
@@ -174,7 +201,33 @@ mod tests {
             rollup: rollup.rounded(),
             parts: Some("{}".to_owned()),
             expires_at: 8,
+            version: 0,
         }
+    }
+
+    #[test]
+    fn one_item_is_put_where_what_stands_allows_it() {
+        let put = |item: Item, stands| {
+            let body = put_item(&item, &Tables::default(), stands);
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            body
+        };
+        let mut day = rollup();
+        (day.parts, day.version, day.rollup.omitted) = (None, 3, 7);
+        let body = put(Item::Rollup(day.clone()), Stands::Version(2));
+        assert_eq!(body["TableName"], "readings");
+        assert_eq!(body["Item"]["version"], json!({"N": "3"}));
+        assert_eq!(body["Item"]["omitted"], json!({"N": "7"}));
+        assert_eq!(body["ConditionExpression"], "version = :than");
+        assert_eq!(body["ExpressionAttributeValues"], json!({":than": {"N": "2"}}));
+        let first = put(Item::Rollup(day), Stands::Version(0));
+        assert_eq!(first["ConditionExpression"], "attribute_not_exists(version)");
+        assert_eq!(first.get("ExpressionAttributeValues"), None, "none may be empty");
+        let at = UnixMillis::new(7).unwrap();
+        let due = DueItem::new("pi-1".try_into().unwrap(), "s".try_into().unwrap(), at, at);
+        let seen = put(Item::Due(due), Stands::SeenBefore(at));
+        assert_eq!(seen["TableName"], "devices");
+        assert_eq!(seen["ExpressionAttributeValues"], json!({":than": {"N": "7"}}));
     }
 
     #[test]

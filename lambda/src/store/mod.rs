@@ -13,9 +13,9 @@ pub use dynamo::{
     DynamoSettings, DynamoStore, StaticCredentials, client, plain_json, read_due, read_rollup,
     stored,
 };
-use tidings_schema::DeviceId;
+use tidings_schema::{DeviceId, UnixMillis};
 
-use crate::item::{Put, Table};
+use crate::item::{Item, Put, Table};
 
 /// Somewhere to write to.
 pub trait Store: Sync {
@@ -26,6 +26,16 @@ pub trait Store: Sync {
     /// When none of them may have been written.
     fn write(&self, puts: &[Put]) -> impl Future<Output = Result<Vec<usize>, StoreError>> + Send;
 
+    /// Puts one item where what stands under its key allows it. Returns whether it did.
+    ///
+    /// # Errors
+    /// When it may not have been written.
+    fn put_where(
+        &self,
+        item: &Item,
+        stands: Stands,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// What the operator says of up to 100 devices, in one call: the item of each of which there
     /// is one, as plain JSON.
     ///
@@ -35,6 +45,15 @@ pub trait Store: Sync {
         &self,
         devices: &[DeviceId],
     ) -> impl Future<Output = Result<Vec<(DeviceId, serde_json::Value)>, StoreError>> + Send;
+}
+
+/// What may stand under a key for an item to take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// Nothing, or a sensor that was heard of before this.
+    SeenBefore(UnixMillis),
+    /// Nothing that counts its versions where this is 0, and else this version.
+    Version(u64),
 }
 
 /// Keys in one BatchGetItem ("as many as 100 items", DynamoDB API reference).

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use tidings_schema::{DeviceId, UnixMillis};
 
 use super::*;
-use crate::item::{Item, QuarantineItem};
+use crate::item::QuarantineItem;
+use crate::store::Stands;
 
 fn put(number: usize) -> Put {
     Put {
@@ -94,6 +95,10 @@ impl Store for Faulty {
                 Err(StoreError::Passing { code: "500".to_owned(), source: "test".into() })
             }
         }
+    }
+
+    async fn put_where(&self, _: &Item, _: Stands) -> Result<bool, StoreError> {
+        unreachable!("the writer puts without conditions")
     }
 
     async fn profiles(&self, _: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {

@@ -71,17 +71,17 @@ async fn a_device_beyond_its_limit_is_raised_once_and_its_silence_is_told() {
     let (store, listener) = (rig.database.store(), Listener::default());
     let until = || Instant::now() + Duration::from_secs(20);
     let soon = clock::now();
-    tick(&store, &listener, soon, until()).await;
+    tick(&store, &listener, || soon, until()).await;
     assert_eq!(listener.told(), [], "told already, and not silent yet");
     for _ in 0..2 {
-        tick(&store, &listener, soon.offset(360_000).unwrap(), until()).await;
+        tick(&store, &listener, || soon.offset(360_000).unwrap(), until()).await;
     }
     assert_eq!(listener.told(), [("silence".to_owned(), true)]);
     let alerts = rig.database.alerts().await.unwrap();
     assert!(find(&alerts, "silence").unwrap().text.starts_with("pi-1 has not been heard since"));
     // Heard again, with a limit fewer.
     say(&rig, "pi-1", &json!({"silence": "5m"})).await;
-    tick(&store, &listener, soon, until()).await;
+    tick(&store, &listener, || soon, until()).await;
     assert_eq!(listener.told().last(), Some(&("silence".to_owned(), false)));
     let alerts = rig.database.alerts().await.unwrap();
     assert_eq!((alerts.len(), alerts[0].raised), (1, false), "{alerts:?}");

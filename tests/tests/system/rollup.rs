@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tidings::dynamo::{Series, SeriesQuery, StoredReading};
-use tidings_ingest::config::{Layout, Rules};
+use tidings_ingest::config::{Layout, Retention, Rules};
+use tidings_ingest::item::{DueItem, Item, Put};
 use tidings_ingest::job::JobSummary;
-use tidings_ingest::rollup::{self, Archive as _, DAY_MS, HOUR_MS, Level, begin};
-use tidings_ingest::store::DynamoStore;
+use tidings_ingest::rollup::{self, Archive, DAY_MS, Dues, HOUR_MS, Level, StoredRollup, begin};
+use tidings_ingest::store::{DynamoStore, Stands, Store, StoreError};
 use tidings_ingest::{Envelope, Ingest};
-use tidings_schema::{DeviceId, SensorId, UnixMillis};
+use tidings_schema::{Content, DeviceId, SensorId, UnixMillis};
 use tidings_tests::Rig;
 use tokio::time::Instant;
 
@@ -43,6 +44,11 @@ async fn sum_up(rig: &Rig, now: i64) -> JobSummary {
     let until = Instant::now() + Duration::from_secs(60);
     let retention = Rules::default().retention;
     rollup::run(&rig.database.store(), retention, at(now), until).await.unwrap()
+}
+
+/// All hours that are due.
+async fn dues(store: &DynamoStore) -> Vec<DueItem> {
+    store.dues(UnixMillis::MAX, usize::MAX).await.unwrap().ripe
 }
 
 /// A series and the readings that it should be of.
@@ -170,20 +176,168 @@ async fn what_is_said_again_while_it_is_summed_up_stays_due() {
     let now = tidings_agent::clock::now().get();
     ingest(&function, &event(now - 3 * HOUR_MS, [(0, 1)].into_iter(), now)).await;
     let store = rig.database.store();
-    let dues = store.dues().await.unwrap();
+    let dues = dues(&store).await;
     assert_eq!(dues.len(), 1);
     // Another function says it again, later.
     let mut again = dues[0].clone();
     again.marked_at = again.marked_at.offset(1).unwrap();
-    let put =
-        tidings_ingest::item::Put { origin: None, item: tidings_ingest::item::Item::Due(again) };
+    let put = Put { origin: None, item: Item::Due(again) };
     let until = Instant::now() + Duration::from_secs(10);
     assert!(tidings_ingest::writer::write(&store, vec![put], until).await.left.is_empty());
     store.settle(&dues[0]).await.unwrap();
-    let left = store.dues().await.unwrap();
+    let left = self::dues(&store).await;
     assert_eq!(left.len(), 1);
     store.settle(&left[0]).await.unwrap();
     store.settle(&left[0]).await.unwrap();
-    assert_eq!(store.dues().await.unwrap(), []);
+    assert_eq!(self::dues(&store).await, []);
+    rig.stop().await;
+}
+
+/// A run that has read a day's hours when another one does all of its work.
+struct Overtaken {
+    store: DynamoStore,
+    other: tokio::sync::Mutex<Option<(Ingest<DynamoStore>, String, i64)>>,
+}
+
+impl Store for Overtaken {
+    async fn write(&self, puts: &[Put]) -> Result<Vec<usize>, StoreError> {
+        self.store.write(puts).await
+    }
+
+    async fn put_where(&self, item: &Item, stands: Stands) -> Result<bool, StoreError> {
+        self.store.put_where(item, stands).await
+    }
+
+    async fn profiles(
+        &self,
+        devices: &[DeviceId],
+    ) -> Result<Vec<(DeviceId, serde_json::Value)>, StoreError> {
+        self.store.profiles(devices).await
+    }
+}
+
+impl Archive for Overtaken {
+    async fn dues(&self, marked_until: UnixMillis, limit: usize) -> Result<Dues, StoreError> {
+        self.store.dues(marked_until, limit).await
+    }
+
+    async fn hour(
+        &self,
+        device: &DeviceId,
+        sensor: &SensorId,
+        hour: UnixMillis,
+        each: impl FnMut(UnixMillis, &Content) + Send,
+    ) -> Result<(), StoreError> {
+        self.store.hour(device, sensor, hour, each).await
+    }
+
+    async fn rollups(
+        &self,
+        level: Level,
+        device: &DeviceId,
+        sensor: &SensorId,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Result<Vec<StoredRollup>, StoreError> {
+        let read = self.store.rollups(level, device, sensor, from, to).await;
+        // The day's own item is read before.
+        if level == Level::Hour
+            && let Some((function, message, now)) = self.other.lock().await.take()
+        {
+            ingest(&function, &message).await;
+            let until = Instant::now() + Duration::from_secs(60);
+            let retention = Rules::default().retention;
+            let done = rollup::run(&self.store, retention, at(now), until).await.unwrap();
+            assert_eq!((done.hours, done.days), (2, 1));
+        }
+        read
+    }
+
+    async fn settle(&self, due: &DueItem) -> Result<(), StoreError> {
+        self.store.settle(due).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_runs_at_once_the_last_has_the_sums_of_both() {
+    let rig = Rig::start().await;
+    let function = Ingest::new(rig.database.store(), Rules::default());
+    let now = tidings_agent::clock::now().get();
+    let midnight = begin(at(now), DAY_MS).get() - DAY_MS;
+    let message = |hour: i64| {
+        event(midnight + hour * HOUR_MS, (0..40).map(|row| (row * 20_000, hour * 40 + row)), now)
+    };
+    ingest(&function, &message(3)).await;
+    let later = now + 40 * 60_000;
+    let other = tokio::sync::Mutex::new(Some((function, message(5), later)));
+    let overtaken = Overtaken { store: rig.database.store(), other };
+    let until = Instant::now() + Duration::from_secs(60);
+    let done = rollup::run(&overtaken, Rules::default().retention, at(later), until).await.unwrap();
+    assert_eq!((done.hours, done.left), (1, 0));
+    assert_eq!(dues(&rig.database.store()).await, []);
+    let series = look(&rig, midnight - 300 * DAY_MS, midnight + DAY_MS).await;
+    assert_eq!(series.step_ms, DAY_MS);
+    assert_eq!(series.lines["temperature"].count.iter().sum::<u64>(), 80);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_is_summed_up_in_as_many_runs_as_it_takes() {
+    let rig = Rig::start().await;
+    let function = Ingest::new(rig.database.store(), Rules::default());
+    let now = tidings_agent::clock::now().get();
+    let midnight = begin(at(now), DAY_MS).get() - DAY_MS;
+    for hour in 0..24 {
+        let rows = (0..40).map(|row| (row * 20_000, hour * 40 + row));
+        ingest(&function, &event(midnight + hour * HOUR_MS, rows, now)).await;
+    }
+    let store = rig.database.store();
+    let (mut runs, retention) = (0, Rules::default().retention);
+    while !dues(&store).await.is_empty() {
+        let before = dues(&store).await.len();
+        // Time for some hours alone: what is kept for the end, and a little.
+        let until = Instant::now() + Duration::from_millis(5100);
+        let done = rollup::run(&store, retention, at(now + 40 * 60_000), until).await.unwrap();
+        assert_eq!(done.hours + done.left, before, "{done:?}");
+        runs += usize::from(done.hours > 0);
+    }
+    assert!(runs > 0);
+    let series = look(&rig, midnight - 300 * DAY_MS, midnight + DAY_MS).await;
+    assert_eq!(series.lines["temperature"].count.iter().sum::<u64>(), 24 * 40);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_older_than_readings_are_kept_are_summed_up_once_and_keep_their_sums() {
+    let rig = Rig::start().await;
+    let (now, retention) = (tidings_agent::clock::now().get(), Rules::default().retention);
+    let rules =
+        Rules { retention: Retention { reading_days: 4000, ..retention }, ..Rules::default() };
+    let function = Ingest::new(rig.database.store(), rules).of_the_past();
+    let old = begin(at(now), DAY_MS).get() - 700 * DAY_MS;
+    ingest(&function, &event(old, (0..40).map(|row| (row * 20_000, row)), now)).await;
+    // The function of the schedule keeps readings for a year.
+    let done = sum_up(&rig, now + 40 * 60_000).await;
+    assert_eq!((done.hours, done.days, done.left), (1, 1, 0));
+    let count = async || {
+        let series = look(&rig, old - 300 * DAY_MS, old + DAY_MS).await;
+        series.lines["temperature"].count.iter().sum::<u64>()
+    };
+    assert_eq!(count().await, 40);
+    // TTL takes readings while their sums stay, and then that hour is due again. It is as if there had been
+    // more of them before.
+    let (device, sensor) = names();
+    let store = rig.database.store();
+    let mut before = store.rollups(Level::Hour, &device, &sensor, at(old), at(old)).await.unwrap();
+    let mut whole = before.remove(0).whole;
+    whole.merge(&whole.clone());
+    let item = Item::Rollup(rollup::item(Level::Hour, &device, &sensor, whole, None, 9000));
+    let until = Instant::now() + Duration::from_secs(10);
+    tidings_ingest::writer::write_one(&store, item, until).await.unwrap();
+    let again = Ingest::new(rig.database.store(), rules).of_the_past();
+    ingest(&again, &event(old, (0..1).map(|row| (row * 20_000, row)), now)).await;
+    let done = sum_up(&rig, now + 40 * 60_000).await;
+    assert_eq!((done.hours, done.left), (1, 0));
+    assert_eq!(count().await, 80);
     rig.stop().await;
 }

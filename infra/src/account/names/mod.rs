@@ -42,7 +42,7 @@ pub const SQL_VERSION: &str = "2016-03-23";
 pub const LOG_GROUP: &str = "/aws/lambda/tidings-ingest";
 
 /// The alarms of the stack `tidings-wire`.
-pub const ALARMS: [&str; 13] = [
+pub const ALARMS: [&str; 14] = [
     "tidings-events-dropped",
     "tidings-destination-failures",
     "tidings-rule-not-found",
@@ -56,6 +56,7 @@ pub const ALARMS: [&str; 13] = [
     "tidings-quarantine-rate",
     "tidings-silence",
     "tidings-alert-failures",
+    "tidings-rollups-behind",
 ];
 
 /// Whether two URLs are of one queue: what counts is account and name, for SQS has several hosts.

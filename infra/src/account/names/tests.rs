@@ -63,6 +63,9 @@ fn alarms_are_those_that_the_doctor_looks_for_and_their_metrics_exist() {
     let alerts = tidings_ingest::alert::Alerted { raised: 1, cleared: 1, failures: 1 };
     let line = tidings_ingest::metrics::Report { lag_ms: Some(1), alerts, ..Default::default() };
     let line = line.line(tidings_schema::UnixMillis::MIN);
+    let job = Some(tidings_ingest::job::JobSummary::default());
+    let job = tidings_ingest::metrics::Report { job, ..Default::default() };
+    let line = line + &job.line(tidings_schema::UnixMillis::MIN);
     for part in WIRE.split("Namespace: ").skip(1).filter(|part| part.starts_with(NAMESPACE)) {
         let name = part.split("MetricName: ").nth(1).and_then(|rest| rest.lines().next());
         let name = name.unwrap_or_default();

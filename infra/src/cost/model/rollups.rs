@@ -38,10 +38,10 @@ impl Rollups {
         let units = |bytes: f64| (bytes / WRITE_BYTES).ceil();
         // Said, summed up, its day made anew, and taken back.
         let writes = summed * (said + units(hour) + units(day) + 1.0);
-        // An hour is read with the one before it, for packs that reach into it; and for the day its hours,
-        // consistently and so for twice the price.
+        // An hour is read with the one before it, for packs that reach into it; and for the day its hours
+        // so far, on the average half of them, consistently and so for twice the price.
         let of_hour = 2.0 * readings * fleet.reading_bytes(in_a_message) / READ_BYTES / 2.0;
-        let of_day = 24.0 * hour / READ_BYTES / 2.0;
+        let of_day = 12.0 * hour / READ_BYTES;
         let kept = sensors * ROLLUP_DAYS * readings.min(1.0);
         Self {
             writes,

@@ -107,6 +107,7 @@ fn needed(facts: &Facts) -> Vec<(&'static str, String)> {
         ("dynamodb:PutItem", table(&devices.0)),
         ("dynamodb:Query", table(&devices.0)),
         ("dynamodb:DeleteItem", table(&devices.0)),
+        ("dynamodb:PutItem", table(&readings.0)),
         ("dynamodb:Query", table(&readings.0)),
         ("sns:Publish", facts.arn("sns", ALERT_TOPIC)),
         ("sqs:SendMessage", failed.map(|(_, queue)| queue.arn.clone())),

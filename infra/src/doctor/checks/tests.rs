@@ -72,7 +72,7 @@ fn sound() -> Facts {
         {"Effect": "Allow", "Action": ["dynamodb:BatchGetItem"], "Resource": table_arn("devices")},
         {"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
          "Resource": table_arn("devices")},
-        {"Effect": "Allow", "Action": "dynamodb:Query", "Resource": table_arn("readings")},
+        {"Effect": "Allow", "Action": ["dynamodb:PutItem", "dynamodb:Query"], "Resource": table_arn("readings")},
         {"Effect": "Allow", "Action": "dynamodb:DeleteItem", "Resource": table_arn("devices"),
          "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["due"]}}},
         {"Effect": "Allow", "Action": "sns:Publish",

@@ -26,6 +26,10 @@ impl AlertStore for Memory {
         self.alerts.all_alerts().await
     }
 
+    async fn profile(&self, device: &DeviceId) -> Result<Option<serde_json::Value>, StoreError> {
+        self.alerts.profile(device).await
+    }
+
     async fn all_profiles(&self) -> Result<Vec<(DeviceId, serde_json::Value)>, StoreError> {
         self.alerts.all_profiles().await
     }
@@ -109,7 +113,7 @@ async fn alerts_that_cannot_be_kept_or_told_lose_no_reading() {
     // The tick tells what the function could not.
     let later = wall_clock().offset(300_000).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
-    alert::tick(&ingest.store, &listener, later, until).await;
+    alert::tick(&ingest.store, &listener, || later, until).await;
     assert_eq!(listener.told(), ["+s.temperature"]);
 }
 
@@ -121,7 +125,7 @@ async fn what_is_not_written_raises_nothing_yet() {
     let (answer, found) = alerted(&ingest, &warm("pi-1", 1, 40.0)).await;
     assert!(answer.is_err());
     assert_eq!(found, Alerted::default());
-    let old = Ingest::new(store(), Rules::default()).with_notifier(&listener).without_alerts();
+    let old = Ingest::new(store(), Rules::default()).with_notifier(&listener).of_the_past();
     assert_eq!(alerted(&old, &warm("pi-1", 1, 40.0)).await.1, Alerted::default());
     assert_eq!(listener.told(), [] as [&str; 0]);
 }
@@ -147,5 +151,5 @@ async fn a_device_that_was_heard_long_ago_is_silent() {
     let found = ingest.tick_alerts(until).await;
     assert_eq!(found, Alerted { raised: 1, ..Alerted::default() });
     assert_eq!(listener.notes.lock().unwrap()[0].subject, "Tidings: pi-2 is silent");
-    assert_eq!(ingest.without_alerts().tick_alerts(until).await, Alerted::default());
+    assert_eq!(ingest.of_the_past().tick_alerts(until).await, Alerted::default());
 }

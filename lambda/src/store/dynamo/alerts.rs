@@ -16,7 +16,7 @@ type Item = HashMap<String, AttributeValue>;
 impl AlertStore for DynamoStore {
     async fn alerts(&self, device: &DeviceId) -> Result<Record, StoreError> {
         let get = self.client.get_item().table_name(&self.tables.devices);
-        let get = get.set_key(Some(key(device))).consistent_read(true);
+        let get = get.set_key(Some(key(ALERT_PARTITION, device))).consistent_read(true);
         let item = get.send().await.map_err(named)?.item;
         Ok(item.map(read).unwrap_or_default())
     }
@@ -29,7 +29,7 @@ impl AlertStore for DynamoStore {
     ) -> Result<bool, StoreError> {
         let json = serde_json::to_value(record).unwrap_or_default();
         let Some(AttributeValue::M(mut item)) = attribute(&json) else { return Ok(false) };
-        item.extend(key(device));
+        item.extend(key(ALERT_PARTITION, device));
         let put = self.client.put_item().table_name(&self.tables.devices).set_item(Some(item));
         // `version` is not among DynamoDB's reserved words, but a name is never mistaken for one.
         let put = put.expression_attribute_names("#version", "version");
@@ -53,40 +53,58 @@ impl AlertStore for DynamoStore {
     }
 
     async fn all_alerts(&self) -> Result<Vec<(DeviceId, Record)>, StoreError> {
-        let items = self.partition(ALERT_PARTITION).await?;
-        let device = |item: Item| Some((DeviceId::try_from(text(&item, "sk")?).ok()?, read(item)));
-        Ok(items.into_iter().filter_map(device).collect())
+        let mut list = Vec::new();
+        let take = |item: Item| {
+            let device = text(&item, "sk").and_then(|device| DeviceId::try_from(device).ok());
+            list.extend(device.map(|device| (device, read(item))));
+        };
+        self.each_of(ALERT_PARTITION, None, take).await?;
+        Ok(list)
+    }
+
+    async fn profile(&self, device: &DeviceId) -> Result<Option<Json>, StoreError> {
+        let get = self.client.get_item().table_name(&self.tables.devices);
+        let get = get.set_key(Some(key(PROFILE_PARTITION, device))).consistent_read(true);
+        let item = get.send().await.map_err(named)?.item;
+        Ok(item.map(|item| plain_json(&AttributeValue::M(item))))
     }
 
     async fn all_profiles(&self) -> Result<Vec<(DeviceId, Json)>, StoreError> {
-        let items = self.partition(PROFILE_PARTITION).await?;
-        let device = |item: Item| {
-            let device = DeviceId::try_from(text(&item, "sk")?).ok()?;
-            Some((device, plain_json(&AttributeValue::M(item))))
+        let mut list = Vec::new();
+        let take = |item: Item| {
+            let device = text(&item, "sk").and_then(|device| DeviceId::try_from(device).ok());
+            list.extend(device.map(|device| (device, plain_json(&AttributeValue::M(item)))));
         };
-        Ok(items.into_iter().filter_map(device).collect())
+        self.each_of(PROFILE_PARTITION, None, take).await?;
+        Ok(list)
     }
 
     async fn last_heard(&self) -> Result<HashMap<DeviceId, UnixMillis>, StoreError> {
         let mut heard: HashMap<DeviceId, UnixMillis> = HashMap::new();
-        for item in self.partition(SEEN_PARTITION).await? {
+        let take = |item: Item| {
             let read = || {
                 let at = item.get("last_seen")?.as_n().ok()?.parse().ok()?;
                 let device = DeviceId::try_from(text(&item, "device")?).ok()?;
                 Some((device, UnixMillis::new(at).ok()?))
             };
-            let Some((device, at)) = read() else { continue };
+            let Some((device, at)) = read() else { return };
             let newest = heard.entry(device).or_insert(at);
             *newest = at.max(*newest);
-        }
+        };
+        // Of each sensor, and so of many: what it said last is not wanted.
+        self.each_of(SEEN_PARTITION, Some("device, last_seen"), take).await?;
         Ok(heard)
     }
 }
 
 impl DynamoStore {
-    /// All items of a partition of the table `devices`.
-    async fn partition(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
+    /// Tells `each` the items of a partition of the table `devices`, or these attributes of them, page by page.
+    async fn each_of(
+        &self,
+        pk: &str,
+        attributes: Option<&str>,
+        mut each: impl FnMut(Item) + Send,
+    ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
             let page = self
@@ -95,25 +113,23 @@ impl DynamoStore {
                 .table_name(&self.tables.devices)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .set_projection_expression(attributes.map(str::to_owned))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
                 .map_err(named)?;
-            items.extend(page.items.unwrap_or_default());
+            page.items.unwrap_or_default().into_iter().for_each(&mut each);
             start = page.last_evaluated_key;
             if start.is_none() {
-                return Ok(items);
+                return Ok(());
             }
         }
     }
 }
 
-fn key(device: &DeviceId) -> Item {
+fn key(partition: &str, device: &DeviceId) -> Item {
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    HashMap::from([
-        ("pk".to_owned(), text(ALERT_PARTITION)),
-        ("sk".to_owned(), text(device.as_str())),
-    ])
+    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(device.as_str()))])
 }
 
 fn read(item: Item) -> Record {

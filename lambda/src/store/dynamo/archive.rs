@@ -1,6 +1,7 @@
 //! What the job that sums up asks of DynamoDB.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,7 +10,7 @@ use tidings_schema::{Clock, Content, DeviceId, SensorId, UnixMillis, Value, key,
 use super::stored::{Item, number, stored, text};
 use super::{DynamoStore, named};
 use crate::item::{DUE_PARTITION, DueItem};
-use crate::rollup::{Archive, HOUR_MS, Hour, Level, Rollup, StoredRollup, Sum};
+use crate::rollup::{Archive, Dues, HOUR_MS, Hour, Level, Rollup, StoredRollup, Sum};
 use crate::store::StoreError;
 
 /// How a query reads.
@@ -23,13 +24,13 @@ enum Consistency {
 }
 
 impl DynamoStore {
-    /// Tells `each` all items of a partition whose sort keys lie between, both included.
+    /// Tells `each` the items of a partition whose sort keys lie between, both included, until it has enough.
     async fn each_item(
         &self,
         (table, consistency): (&str, Consistency),
         pk: &str,
         between: Option<(String, String)>,
-        mut each: impl FnMut(&Item) + Send,
+        mut each: impl FnMut(&Item) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
         let s = |text: String| AttributeValue::S(text);
         let mut start = None;
@@ -45,9 +46,9 @@ impl DynamoStore {
                     .expression_attribute_values(":to", s(to.clone())),
             };
             let page = query.set_exclusive_start_key(start).send().await.map_err(named)?;
-            page.items().iter().for_each(&mut each);
+            let flow = page.items().iter().try_for_each(&mut each);
             start = page.last_evaluated_key;
-            if start.is_none() {
+            if start.is_none() || flow.is_break() {
                 return Ok(());
             }
         }
@@ -60,10 +61,22 @@ fn between(from: UnixMillis, until: UnixMillis) -> Option<(String, String)> {
 }
 
 impl Archive for DynamoStore {
-    async fn dues(&self) -> Result<Vec<DueItem>, StoreError> {
-        let mut dues = Vec::new();
+    async fn dues(&self, marked_until: UnixMillis, limit: usize) -> Result<Dues, StoreError> {
+        let mut dues = Dues::default();
         let table = (self.tables.devices.as_str(), Consistency::Eventual);
-        self.each_item(table, DUE_PARTITION, None, |item| dues.extend(due(item))).await?;
+        let take = |item: &Item| {
+            let Some(due) = due(item) else { return ControlFlow::Continue(()) };
+            if due.marked_at > marked_until {
+                dues.waiting += 1;
+            } else if dues.ripe.len() < limit {
+                dues.ripe.push(due);
+            } else {
+                dues.is_cut = true;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        self.each_item(table, DUE_PARTITION, None, take).await?;
         Ok(dues)
     }
 
@@ -87,6 +100,7 @@ impl Archive for DynamoStore {
                     each(reading.at, &content);
                 }
             }
+            ControlFlow::Continue(())
         };
         let table = (self.tables.readings.as_str(), Consistency::Eventual);
         self.each_item(table, &pk, between(from, until), take).await
@@ -102,7 +116,10 @@ impl Archive for DynamoStore {
     ) -> Result<Vec<StoredRollup>, StoreError> {
         let mut list = Vec::new();
         let pk = level.partition(device, sensor);
-        let take = |item: &Item| list.extend(rollup(item));
+        let take = |item: &Item| {
+            list.extend(rollup(item));
+            ControlFlow::Continue(())
+        };
         let table = (self.tables.readings.as_str(), Consistency::Strong);
         self.each_item(table, &pk, between(from, to), take).await?;
         Ok(list)
@@ -158,6 +175,9 @@ pub fn rollup(item: &Item) -> Option<StoredRollup> {
         whole.sums.insert(name, sum);
     }
     let parts = text(item, "parts").map(|text| Hour::read(at, text));
+    let count = |name| number(item, name).and_then(|number| u64::try_from(number).ok());
+    whole.omitted = count("omitted").unwrap_or(0);
     // Of an hour whose parts cannot be read, the whole still holds.
-    Some(StoredRollup { whole, parts: parts.flatten() })
+    let version = count("version").unwrap_or(0);
+    Some(StoredRollup { whole, parts: parts.flatten(), version })
 }

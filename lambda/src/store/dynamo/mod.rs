@@ -23,8 +23,8 @@ use tidings_schema::DeviceId;
 
 pub use self::archive::{due as read_due, rollup as read_rollup};
 use self::transport::{OneEndpoint, OwnBody};
-use super::{Store, StoreError, Tables, body};
-use crate::item::{PROFILE_PARTITION, Put};
+use super::{Stands, Store, StoreError, Tables, body};
+use crate::item::{Item, PROFILE_PARTITION, Put};
 
 /// How to reach DynamoDB.
 #[derive(Debug, Clone)]
@@ -137,6 +137,16 @@ impl Store for DynamoStore {
             left.contains(&(self.tables.name(table), pk, sk))
         };
         Ok(puts.iter().enumerate().filter(|(_, put)| is_left(put)).map(|(at, _)| at).collect())
+    }
+
+    async fn put_where(&self, item: &Item, stands: Stands) -> Result<bool, StoreError> {
+        let body = body::put_item(item, &self.tables, stands);
+        let table = self.tables.name(item.address().0);
+        let call = self.client.put_item().table_name(table).set_item(Some(HashMap::new())).send();
+        match transport::with_body(body, call).await {
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+            answer => answer.map(|_| true).map_err(named),
+        }
     }
 
     async fn profiles(&self, devices: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {
