@@ -162,6 +162,7 @@ async fn a_table_that_cannot_be_reached_is_an_error_before_the_deadline() {
     };
     assert_eq!(error["errorType"], "WriteIncomplete");
     let message = error["errorMessage"].as_str().unwrap();
-    assert!(message.starts_with("5 of 5 items were not written"), "{message}");
+    // Three readings and their hour; when the sensor was heard goes apart, for the event is of the past.
+    assert!(message.starts_with("4 of 4 items were not written"), "{message}");
     function.stop().await;
 }
