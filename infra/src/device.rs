@@ -54,6 +54,32 @@ pub async fn device(arguments: DeviceArguments, out: &mut impl Write) -> Result<
     if !problems.is_empty() {
         return Err(Trouble::Usage(format!("{}: {}", path.display(), problems.join("; "))));
     }
+    let before = database.said(device).await?;
     database.say(device, Some(&said)).await?;
-    Ok(writeln!(out, "{device}: set; functions that are warm see it within 5 minutes")?)
+    writeln!(out, "{device}: set; functions that are warm see it within 5 minutes")?;
+    let gone = no_longer_said(before.as_ref(), &said);
+    if !gone.is_empty() {
+        // A file replaces all that was said: without calibration, values change from now on.
+        writeln!(out, "no longer said: {}", gone.join(", "))?;
+    }
+    Ok(())
+}
+
+fn no_longer_said<'a>(before: Option<&'a Json>, now: &Json) -> Vec<&'a str> {
+    let names = before.and_then(Json::as_object).into_iter().flatten().map(|(name, _)| name);
+    names.map(String::as_str).filter(|name| now.get(name).is_none()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_file_leaves_out_is_named() {
+        let before = json!({"site": "north", "calibration": {}, "alerts": {}});
+        assert_eq!(no_longer_said(Some(&before), &json!({"alerts": {}})), ["calibration", "site"]);
+        assert_eq!(no_longer_said(None, &json!({"site": "north"})), [] as [&str; 0]);
+    }
 }

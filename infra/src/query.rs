@@ -32,7 +32,7 @@ pub struct QueryArguments {
     #[arg(long, value_parser = parse_time)]
     until: Option<UnixMillis>,
     /// The most readings, or rows of --step [default: 20 readings, and all steps].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     limit: Option<usize>,
     /// How they are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -116,6 +116,9 @@ async fn single(
     out: &mut impl Write,
 ) -> Result<(), Trouble> {
     let limit = arguments.limit.unwrap_or(LIMIT);
+    if arguments.since.zip(arguments.until).is_some_and(|(since, until)| since >= until) {
+        return Err(Trouble::Usage("--since must be before --until".to_owned()));
+    }
     let window = Window {
         from: arguments.since.unwrap_or(UnixMillis::MIN),
         to: arguments.until.unwrap_or(UnixMillis::MAX),

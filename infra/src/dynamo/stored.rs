@@ -94,7 +94,7 @@ impl Gathered {
     fn is_beyond(&self, first: UnixMillis) -> bool {
         let reach = if self.has_packs { packed::SPAN_MS } else { 0 };
         let mut times: Vec<i64> = self.readings.iter().map(|reading| reading.at.get()).collect();
-        let last = self.window.limit - 1;
+        let Some(last) = self.window.limit.checked_sub(1) else { return true };
         if self.window.newest_first {
             let (_, last, _) = times.select_nth_unstable_by(last, |one, other| other.cmp(one));
             first.get() + reach <= *last

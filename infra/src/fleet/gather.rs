@@ -8,7 +8,7 @@ use tidings_schema::{BootId, Clock, DeviceId, Quantity, UnixMillis};
 
 use super::{
     Alert, ClockState, Fleet, FleetDevice, FleetSensor, FleetValue, SEEN_WITHIN_MS, SILENCE_MS,
-    State,
+    State, TOGETHER_MS,
 };
 use crate::dynamo::{Heard, Refusals};
 
@@ -89,7 +89,11 @@ fn device(
     let clock = latest.map(|latest| clock(latest.clock));
     let silence_ms = silence(said);
     let age_ms = last_seen.map(|at| now.get() - at.get());
-    let agent = heard.iter().find(|one| one.sensor.as_str() == AGENT);
+    // What an agent said long before the device's last word is of another time, or of another agent.
+    let is_of_now = |one: &&&Heard| {
+        last_seen.is_none_or(|last| last.get() - one.last_seen.get() <= TOGETHER_MS)
+    };
+    let agent = heard.iter().filter(is_of_now).find(|one| one.sensor.as_str() == AGENT);
     let agent = agent.and_then(|one| one.latest.as_ref()).map(|latest| &latest.values);
     let counted = |name: &str| agent.and_then(|values| count(*values.get(name)?));
     // An agent that has lost nothing tells of no loss.
@@ -134,7 +138,7 @@ fn state(device: &FleetDevice) -> State {
         || device.clock == Some(ClockState::Unset)
         || some(device.faults_hour)
         || device.quarantined_hour > 0
-        || device.sensors.iter().any(|sensor| sensor.fault.is_some())
+        || device.failing().next().is_some()
     {
         State::Trouble
     } else {

@@ -25,6 +25,10 @@ pub const SILENCE_MS: i64 = 15 * 60 * 1000;
 /// of a sensor once a minute at the most.
 pub const SEEN_WITHIN_MS: i64 = 60 * 1000;
 
+/// How much older than its device's last word a word of a sensor may be to say something of the device as it
+/// is, in milliseconds (an hour): sensors are replaced, and what they said stays.
+pub const TOGETHER_MS: i64 = 60 * 60 * 1000;
+
 /// The span over which faults and refusals are counted, in milliseconds (an hour).
 pub const RECENT_MS: i64 = 60 * 60 * 1000;
 
@@ -136,6 +140,15 @@ pub struct Alert {
     pub limit: Option<f64>,
     /// The same for a person.
     pub text: String,
+}
+
+impl FleetDevice {
+    /// Its sensors whose last word was a fault, but for those that said it long before the device's last.
+    pub fn failing(&self) -> impl Iterator<Item = &FleetSensor> {
+        let oldest = self.age_ms.unwrap_or(0).saturating_add(TOGETHER_MS);
+        let is_of_now = move |sensor: &&FleetSensor| sensor.age_ms <= oldest;
+        self.sensors.iter().filter(|sensor| sensor.fault.is_some()).filter(is_of_now)
+    }
 }
 
 /// A sensor of a device.

@@ -130,6 +130,21 @@ fn a_reading_without_a_time_says_that_the_clock_is_not_set() {
 }
 
 #[test]
+fn what_a_sensor_said_last_long_ago_says_nothing_of_its_device_now() {
+    let with = |age_ms: i64| {
+        let mut broken = heard("pi-1", "old", age_ms, &[]);
+        broken.latest.as_mut().unwrap().fault = Some("not-present".to_owned());
+        let agent = heard("pi-1", "agent", age_ms, &[("disk_failing", 1.0), ("waiting", 9.0)]);
+        one(&Known { heard: vec![broken, agent, heard("pi-1", "new", 0, &[])], ..Known::default() })
+    };
+    let found = with(1000);
+    assert_eq!((found.state, found.waiting, found.failing().count()), (State::Trouble, Some(9), 1));
+    // Replaced, under another name.
+    let found = with(2 * 3_600_000);
+    assert_eq!((found.state, found.waiting, found.failing().count()), (State::Well, None, 0));
+}
+
+#[test]
 fn alerts_come_first_then_the_silent_then_trouble() {
     let mut broken = heard("b-broken", "s", 0, &[]);
     broken.latest.as_mut().unwrap().fault = Some("timeout".to_owned());

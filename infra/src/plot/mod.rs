@@ -18,8 +18,10 @@ pub use self::span::{clock, day, zone_name};
 /// Rows that a chart has besides those of its curve: title, axis and times.
 pub const MORE_ROWS: usize = 3;
 
-/// Columns between the axis and the left edge: a number of up to seven characters, and a blank.
+/// Columns between the axis and the left edge: a number of up to seven characters, and a blank. More where
+/// steps are small beside what they are steps of.
 const GUTTER: usize = 8;
+const WIDEST_GUTTER: usize = 18;
 
 /// The least that a curve is drawn on, in columns and rows.
 const LEAST: (usize, usize) = (10, 2);
@@ -60,25 +62,34 @@ pub struct Chart<'a> {
 /// is too small.
 #[must_use]
 pub fn draw(chart: &Chart<'_>, width: usize, height: usize) -> Picture {
-    let (columns, rows) = (width.saturating_sub(GUTTER + 1), height.saturating_sub(MORE_ROWS));
-    if columns < LEAST.0 || rows < LEAST.1 {
+    let rows = height.saturating_sub(MORE_ROWS);
+    if rows < LEAST.1 {
+        return Picture::default();
+    }
+    let scale = extent(&chart.curve).map(|extent| Scale::new(extent, rows));
+    let labels = scale.as_ref().map(|scale| scale.labels(rows)).unwrap_or_default();
+    let longest = labels.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+    let gutter = (longest + 1).clamp(GUTTER, WIDEST_GUTTER);
+    let columns = width.saturating_sub(gutter + 1);
+    if columns < LEAST.0 {
         return Picture::default();
     }
     let mut picture = Picture::new(width, height);
     title(chart, &mut picture);
     let span = Span::new(chart.span, chart.zone);
-    match extent(&chart.curve) {
-        Some(extent) => {
-            let scale = Scale::new(extent, rows);
-            for (row, label) in scale.labels(rows) {
-                let from = (GUTTER - 1).saturating_sub(label.chars().count());
-                picture.text(from, row + 1, &label, Ink::Dim);
-            }
-            curve(&chart.curve, &span, &scale, (columns, rows), &mut picture);
-        }
-        None => picture.text(GUTTER + 2, rows / 2 + 1, "no values in this time", Ink::Dim),
+    for (row, label) in labels {
+        let from = (gutter - 1).saturating_sub(label.chars().count());
+        let label: String = label.chars().take(gutter - 1).collect();
+        picture.text(from, row + 1, &label, Ink::Dim);
     }
-    axis(chart, &span, (columns, rows), &mut picture);
+    match &scale {
+        Some(scale) => {
+            let place = (gutter, columns, rows);
+            curve(&chart.curve, &span, scale, place, &mut picture);
+        }
+        None => picture.text(gutter + 2, rows / 2 + 1, "no values in this time", Ink::Dim),
+    }
+    axis(chart, &span, (gutter, columns, rows), &mut picture);
     picture
 }
 
@@ -145,7 +156,7 @@ fn curve(
     curve: &Curve<'_>,
     span: &Span<'_>,
     scale: &Scale,
-    (columns, rows): (usize, usize),
+    (gutter, columns, rows): (usize, usize, usize),
     picture: &mut Picture,
 ) {
     let line = lines(curve, span, scale, (columns, rows));
@@ -155,7 +166,7 @@ fn curve(
             let (inner, outer) = (line.cell(column, row), around.cell(column, row));
             let ink = if inner != 0 { Ink::Line } else { Ink::Around };
             if let Some(character) = braille::character(inner | outer) {
-                picture.set(GUTTER + 1 + column, row + 1, character, ink);
+                picture.set(gutter + 1 + column, row + 1, character, ink);
             }
         }
     }
@@ -218,22 +229,22 @@ fn gap(curve: &Curve<'_>) -> i64 {
 fn axis(
     chart: &Chart<'_>,
     span: &Span<'_>,
-    (columns, rows): (usize, usize),
+    (gutter, columns, rows): (usize, usize, usize),
     picture: &mut Picture,
 ) {
     for row in 0..rows {
-        picture.set(GUTTER, row + 1, '│', Ink::Dim);
+        picture.set(gutter, row + 1, '│', Ink::Dim);
     }
-    picture.set(GUTTER, rows + 1, '└', Ink::Dim);
+    picture.set(gutter, rows + 1, '└', Ink::Dim);
     for column in 0..columns {
-        picture.set(GUTTER + 1 + column, rows + 1, '─', Ink::Dim);
+        picture.set(gutter + 1 + column, rows + 1, '─', Ink::Dim);
     }
     let mut free = 0;
     for (at, label) in span.ticks(columns) {
         let Some(column) = span.place(at, columns) else { continue };
-        picture.set(GUTTER + 1 + column, rows + 1, '┬', Ink::Dim);
+        picture.set(gutter + 1 + column, rows + 1, '┬', Ink::Dim);
         let length = label.chars().count();
-        let from = (GUTTER + 1 + column).saturating_sub(length / 2);
+        let from = (gutter + 1 + column).saturating_sub(length / 2);
         if from >= free && from + length <= picture.width() {
             picture.text(from, rows + 2, &label, Ink::Dim);
             free = from + length + 2;
@@ -241,7 +252,7 @@ fn axis(
     }
     for (at, _) in chart.faults {
         if let Some(column) = span.place_middle(*at, chart.curve.step_ms, columns) {
-            picture.set(GUTTER + 1 + column, rows + 1, '×', Ink::Fault);
+            picture.set(gutter + 1 + column, rows + 1, '×', Ink::Fault);
         }
     }
 }

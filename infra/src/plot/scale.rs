@@ -43,6 +43,12 @@ impl Scale {
         let steps = steps.unwrap_or(0.0);
         let (divisor, suffix) = prefix(self.low.abs().max(self.high.abs()));
         let decimals = decimals(self.step / divisor);
+        // Beyond what a number with its digits is still read by.
+        let greatest = self.low.abs().max(self.high.abs());
+        let is_vast = greatest >= VAST;
+        // As many digits as tell two steps apart, up to those that a number has.
+        let digits = (1..=15).find(|digits| self.step * 10.0_f64.powi(*digits) >= greatest);
+        let digits = digits.and_then(|digits| usize::try_from(digits).ok()).unwrap_or(15);
         let mut labels = Vec::new();
         let mut number = 0.0;
         while number <= steps {
@@ -50,7 +56,12 @@ impl Scale {
             let row = rows - 1 - self.place(value, rows * 4) / 4;
             // Without a minus before a zero that is only almost one.
             let value = if value.abs() < self.step / 1000.0 { 0.0 } else { value / divisor };
-            labels.push((row, format!("{value:.decimals$}{suffix}")));
+            let label = if is_vast {
+                format!("{:.digits$e}", value * divisor)
+            } else {
+                format!("{value:.decimals$}{suffix}")
+            };
+            labels.push((row, label));
             number += 1.0;
         }
         labels
@@ -95,9 +106,15 @@ fn decimals(step: f64) -> usize {
         .map_or(9, |digits| usize::try_from(digits).unwrap_or(0))
 }
 
+/// From here on numbers are written by their powers of ten.
+const VAST: f64 = 1e15;
+
 /// A value by itself, in four digits or so.
 #[must_use]
 pub fn number(value: f64) -> String {
+    if value.abs() >= VAST {
+        return format!("{value:.2e}");
+    }
     let (divisor, suffix) = prefix(value.abs());
     let scaled = value / divisor;
     let decimals = match scaled.abs() {

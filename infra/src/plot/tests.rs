@@ -69,6 +69,35 @@ fn a_rising_line_with_its_axes() {
 }
 
 #[test]
+fn labels_are_whole_and_stay_left_of_the_axis() {
+    for (from, step) in [
+        (57_234_600_000.0, 1000.0),
+        (9999.123, 0.0001),
+        (1e15, 1e9),
+        (1e126, 1e120),
+        (-1e-7, 1e-9),
+        (0.0, 1e14),
+        (5.0, 0.0),
+    ] {
+        let values = Minutes::new((0..=60).map(|n| Some(from + f64::from(n) * step)), 0.0);
+        let drawn = lines(&chart(values.curve(), 60, &[]), 80, 12);
+        let axis = drawn.last().map(|_| drawn[1].chars().position(|one| one == '│')).unwrap();
+        let axis = axis.unwrap_or_else(|| panic!("no axis in {drawn:#?}"));
+        let mut seen = std::collections::BTreeSet::new();
+        for row in &drawn[1..drawn.len() - 2] {
+            let label: String = row.chars().take(axis).collect();
+            assert_eq!(row.chars().nth(axis), Some('│'), "{drawn:#?}");
+            assert!(
+                label.is_empty() || label.starts_with(' ') || label.len() == axis,
+                "{drawn:#?}"
+            );
+            let label = label.trim().to_owned();
+            assert!(label.is_empty() || seen.insert(label), "two alike in {drawn:#?}");
+        }
+    }
+}
+
+#[test]
 fn where_nothing_was_measured_there_is_a_gap() {
     let with_gap = (0..=60).map(|minute| (!(20..40).contains(&minute)).then_some(5.0));
     let values = Minutes::new(with_gap, 0.0);

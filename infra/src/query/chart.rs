@@ -4,6 +4,7 @@ use std::io::Write;
 
 use jiff::tz::TimeZone;
 use tidings_agent::{clock, terminal};
+use tidings_ingest::rollup::quantity_and_unit;
 use tidings_schema::UnixMillis;
 
 use super::{QueryArguments, Step, sensors, steps};
@@ -105,7 +106,7 @@ fn draw(
             writeln!(out, "\n{sensor}: {times} faults and no value")?;
         }
         for (name, line) in &series.lines {
-            let title = format!("{sensor} {name}");
+            let title = format!("{sensor} {}", quantity_and_unit(name).0);
             let curve = Curve {
                 at: &series.at,
                 step_ms: series.step_ms,

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use tidings_agent::clock;
+use tidings_ingest::rollup::quantity_and_unit;
 use tidings_schema::{DeviceId, SensorId, UnixMillis};
 
 use super::fold::fold;
@@ -123,6 +124,7 @@ fn rows<'a>(sensor: &'a str, series: &'a Series) -> Vec<Row<'a>> {
             };
             let unit = line.unit.as_deref();
             let (count, step_ms) = (*count, series.step_ms);
+            let (quantity, _) = quantity_and_unit(quantity);
             rows.push(Row { at, step_ms, sensor, quantity, unit, count, min, mean, max });
         }
     }

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use tidings_ingest::rollup::quantity_and_unit;
 
 use super::HOUR_MS;
 use super::draw::{Pen, clock, columns, first, put, put_right};
@@ -166,7 +167,7 @@ fn charts(
     let (wide, high) = (area.width / beside, area.height / under);
     for (place, (name, line)) in (0..beside * under).zip(&series.lines) {
         let chart = Chart {
-            title: name,
+            title: quantity_and_unit(name).0,
             unit: line.unit.as_deref(),
             curve: curve(series, line),
             span: span_of(series, screen),

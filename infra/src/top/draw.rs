@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::screen::Screen;
-use super::table::{BETWEEN, Column, fit, width};
+use super::table::{BETWEEN, Column, cut, fit, width};
 use super::{detail, words};
 use crate::fleet::{Fleet, FleetDevice, State};
 use crate::plot::Ink;
@@ -199,7 +199,10 @@ fn device_row(
 ) {
     let mut from = 0;
     for (column, wide) in fitting {
-        let text = column.cell(device);
+        let text = match column {
+            Column::Device | Column::Site => cut(column.cell(device), *wide),
+            _ => column.cell(device),
+        };
         let style = match column {
             Column::State => pen.state(device.state),
             Column::Device => Style::new(),

@@ -145,11 +145,34 @@ pub(super) fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
+/// A text in so many columns, with `…` where it is longer.
+pub(super) fn cut(text: String, columns: usize) -> String {
+    if width(&text) <= columns {
+        return text;
+    }
+    let mut cut = String::new();
+    for character in text.chars() {
+        if width(&cut) + width(character.encode_utf8(&mut [0; 4])) >= columns {
+            break;
+        }
+        cut.push(character);
+    }
+    cut.push('…');
+    cut
+}
+
 /// The columns that fit, and how wide each is; the last takes what is left.
 pub(super) fn fit(devices: &[&FleetDevice], most: usize) -> Vec<(Column, usize)> {
+    // One long name takes no column of all the others.
+    let most_of = |column: Column| match column {
+        _ if most == usize::MAX => usize::MAX,
+        Column::Device => 32,
+        Column::Site => 20,
+        _ => usize::MAX,
+    };
     let wide = |column: Column| {
         let cells = devices.iter().map(|device| width(&column.cell(device)));
-        cells.chain([width(column.title())]).max().unwrap_or(0)
+        cells.chain([width(column.title())]).max().unwrap_or(0).min(most_of(column))
     };
     let mut columns: Vec<(Column, usize)> =
         Column::ALL.into_iter().map(|column| (column, wide(column))).collect();
@@ -208,4 +231,17 @@ pub(super) fn plain(fleet: &Fleet) -> String {
         text.push_str("more was refused than is counted here\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_by_columns() {
+        assert_eq!(cut("pi-1".to_owned(), 4), "pi-1");
+        assert_eq!(cut("pi-12".to_owned(), 4), "pi-…");
+        assert_eq!(cut("温室の一".to_owned(), 5), "温室…");
+        assert_eq!(cut("x".repeat(120), 32).chars().count(), 32);
+    }
 }

@@ -1,6 +1,7 @@
 //! The one place that knows the terminal: its keys, its other screen, and how it is put back.
 
 use std::io::{self, Stdout};
+use std::mem::ManuallyDrop;
 
 use crossterm::event::{Event as Seen, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt as _;
@@ -13,7 +14,8 @@ use super::screen::{Key, Screen};
 /// The terminal while it is ours. Dropped, and on a panic, it is as it was before.
 #[derive(Debug)]
 pub(super) struct Ours {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped by itself: where the terminal is gone it would print that, to where nobody is.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     events: EventStream,
 }
 
@@ -32,7 +34,7 @@ impl Ours {
     pub(super) fn take() -> io::Result<Self> {
         // Sets a panic hook that puts it back before the panic is told.
         let terminal = ratatui::try_init()?;
-        Ok(Self { terminal, events: EventStream::new() })
+        Ok(Self { terminal: ManuallyDrop::new(terminal), events: EventStream::new() })
     }
 
     /// Draws what has changed.
@@ -46,8 +48,11 @@ impl Ours {
         loop {
             match self.events.next().await {
                 Some(Ok(event)) => {
-                    if let Some(told) = told(&event) {
-                        return told;
+                    match told(&event) {
+                        // Whatever somebody else has written there is not among what has changed.
+                        Some(Told::Redraw) if self.terminal.clear().is_err() => return Told::Gone,
+                        Some(told) => return told,
+                        None => {}
                     }
                 }
                 Some(Err(_)) | None => return Told::Gone,
@@ -58,13 +63,15 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        ratatui::restore();
+        // Of a terminal that is gone there is nothing to put back.
+        let _gone = ratatui::try_restore();
+        let _gone = crossterm::execute!(io::stdout(), crossterm::cursor::Show);
     }
 }
 
 fn told(event: &Seen) -> Option<Told> {
     let key = match event {
-        Seen::Resize(..) | Seen::FocusGained => return Some(Told::Redraw),
+        Seen::Resize(..) => return Some(Told::Redraw),
         Seen::Key(key) if key.kind != KeyEventKind::Release => key,
         _ => return None,
     };

@@ -60,7 +60,7 @@ pub(super) fn why(device: &FleetDevice) -> String {
     if device.clock == Some(ClockState::Unset) {
         parts.push("its clock is not set".to_owned());
     }
-    for sensor in &device.sensors {
+    for sensor in device.failing() {
         parts.extend(sensor.fault.as_ref().map(|fault| format!("{}: {fault}", sensor.sensor)));
     }
     let counted = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
