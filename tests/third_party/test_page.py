@@ -216,6 +216,12 @@ def test_a_new_reading_comes_in_by_itself(visit, seeded):
     fleet.replay(seeded.place["dynamodb"], seeded.folder, [fleet.reading("pi-20", at, 33.25, 50_000)])
     until(page, "document.querySelector('.plot .key b').textContent.startsWith('33.25')")
     assert "33.25 °C" in page.locator(".latest").inner_text()
+    # An event that Lambda tried again brings what is older than that.
+    fleet.replay(seeded.place["dynamodb"], seeded.folder, [fleet.reading("pi-20", at - 30_000, 30.5, 49_999)])
+
+    page.get_by_text("As a table").first.click()
+    until(page, "document.querySelector('.plot tbody')?.textContent.includes('30.5')")
+    assert "33.25 °C" in page.locator(".latest").inner_text(), "and is not the latest"
     assert not any("/api/series" in url for url in asked), "it was added to what is there"
 
 
@@ -327,15 +333,19 @@ def test_a_year_of_ten_million_readings_is_a_picture_like_another(browser, year)
 def test_nobody_else_is_answered(seeded):
     port = urlsplit(seeded.place["page"]).port
 
-    def asked(host, path="/api/fleet", method="GET"):
+    def asked(host, path="/api/fleet", method="GET", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        connection.request(method, path, headers={"Host": host})
+        connection.request(method, path, headers={"Host": host, **headers})
         answer = connection.getresponse()
         return answer, answer.read()
 
     assert asked(f"localhost:{port}")[0].status == 200
     answer, body = asked(f"page.example.org:{port}")
     assert answer.status == 421 and b"pi-01" not in body
+    # Another page of the same browser makes nobody pay for its questions.
+    answer, body = asked(f"127.0.0.1:{port}", **{"Sec-Fetch-Site": "cross-site"})
+    assert answer.status == 403 and b"pi-01" not in body
+    assert asked(f"127.0.0.1:{port}", **{"Sec-Fetch-Site": "same-origin"})[0].status == 200
     answer, body = asked(f"127.0.0.1:{port}", "/")
     policy = answer.headers["Content-Security-Policy"]
     assert "unsafe" not in policy and "default-src 'none'" in policy
@@ -369,9 +379,12 @@ def test_an_empty_table_says_what_to_do(browser, start_up):
     one = Visit(browser, up.place["page"])
     page = one.go("/device/nobody", ".empty")
     assert "Nothing is known of nobody" in page.locator(".empty").inner_text()
+    fleet.replay(up.place["dynamodb"], up.data, [fleet.reading("nobody", int(time.time() * 1000), 21.5, 1)])
+    page.wait_for_selector(".plot canvas")
+    assert page.locator(".empty").count() == 0, "its first reading is looked at by itself"
     page = one.go("/quarantine", ".empty")
     assert "Nothing was refused" in page.locator(".empty").inner_text()
     page = one.go("/", "tbody tr")
-    eventually("this machine is there", lambda: rows(page) == ["this-machine"])
+    eventually("both are there", lambda: set(rows(page)) == {"nobody", "this-machine"})
     one.check()
     one.close()

@@ -34,7 +34,9 @@ export const show = (root, query, device) => {
   const drawValues = () => {
     for (const sensor of row()?.sensors ?? []) {
       const own = newest.get(sensor.sensor);
-      if (!own || (sensor.at ?? 0) > own.at) newest.set(sensor.sensor, { at: sensor.at, values: sensor.values, fault: sensor.fault });
+      // Without a true time, `at` counts from when the device was switched on.
+      const at = sensor.clock === "unset" ? null : sensor.at;
+      if (!own || (at ?? 0) > (own.at ?? 0)) newest.set(sensor.sensor, { at, values: sensor.values, fault: sensor.fault });
     }
     const list = [...newest].filter(([sensor]) => sensor !== "agent").sort().flatMap(([sensor, { at, values: found, fault }]) =>
       (fault ? [{ sensor, fault, at }] : Object.entries(found).sort(([one], [other]) => rank(one) - rank(other)).map(([quantity, { value, unit }]) => ({ sensor, quantity, value, unit, at }))));
@@ -51,7 +53,7 @@ export const show = (root, query, device) => {
     const sensors = [...new Set([...about.sensors, ...(row()?.sensors ?? []).map((sensor) => sensor.sensor)])];
     // The order gives the colours, and the agent's own sensor needs none of the first.
     sensors.sort((one, other) => (one === "agent") - (other === "agent") || one.localeCompare(other));
-    if (sensors.length === 0 && !row() && !about.said) { plots.element.replaceChildren(unknown(device)); return; }
+    if (sensors.length === 0 && !row() && !about.said) { plots.message.replaceChildren(unknown(device)); return; }
     plots.show(sensors, wanted);
   };
 

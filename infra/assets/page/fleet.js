@@ -72,7 +72,7 @@ class Row {
     const old = row.silent && now;
     value.classList.toggle("old", Boolean(old));
     say(value, now ? shown(now.value, now.unit) : "–");
-    value.title = now ? `${sensor.sensor}${sensor.at ? `, ${moment(sensor.at)}` : ""}` : `No sensor of ${row.device} measures ${titled(quantity)}`;
+    value.title = now ? `${sensor.sensor}${sensor.at && sensor.clock === "set" ? `, ${moment(sensor.at)}` : ""}` : `No sensor of ${row.device} measures ${titled(quantity)}`;
     const labels = Object.entries(row.labels).map(([name, text]) => `${name} ${text}`).join(", ");
     said.replaceChildren(row.site ?? "", h("span", {}, labels ? `${row.site ? " · " : ""}${labels}` : ""));
     said.title = said.textContent;

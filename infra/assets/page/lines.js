@@ -54,7 +54,9 @@ export const charts = (series, order) => {
       const key = `${quantity}|${line.unit ?? ""}`;
       if (!charts.has(key)) charts.set(key, { key, quantity, unit: line.unit ?? "", lines: [] });
       const own = line.mean.map((value, index) => (value === null || value === undefined ? null : one.at[index])).filter((time) => time !== null);
-      const gap = Math.max(GAP * Math.max(usual(own), one.step_ms), 2000);
+      // Where each point is a sum and none is usually missing, a point that is missing is a gap.
+      const apart = usual(own);
+      const gap = Math.max(one.step_ms > 0 && apart <= one.step_ms ? 1.5 * one.step_ms : GAP * Math.max(apart, one.step_ms), 2000);
       const lined = holed({ at: one.at, ...line }, gap);
       charts.get(key).lines.push({ sensor, index: order.indexOf(sensor), unit: line.unit ?? "", step: one.step_ms, faults: one.faults.reduce((sum, fault) => sum + fault.times, 0), ...lined });
     }
@@ -72,17 +74,19 @@ export const append = (series, readings, from) => {
       if (!series.faults.some((fault) => fault.at === reading.at)) series.faults.push({ at: reading.at, fault: reading.fault, times: 1 });
       continue;
     }
-    if (series.at.length && reading.at <= series.at.at(-1)) continue;
-    series.at.push(reading.at);
+    // Nearly always the last; what came late has its place before.
+    let place = series.at.length;
+    while (place > 0 && series.at[place - 1] > reading.at) place -= 1;
+    if (place > 0 && series.at[place - 1] === reading.at) continue;
+    const all = Object.values(series.lines);
+    series.at.splice(place, 0, reading.at);
+    const holes = () => Array(series.at.length).fill(null);
+    for (const line of all) for (const name of ["min", "mean", "max"]) line[name].splice(place, 0, null);
     for (const [quantity, value] of Object.entries(reading.values)) {
-      const holes = () => Array(series.at.length - 1).fill(null);
       const unit = reading.units[quantity];
       const found = Object.keys(series.lines).find((name) => quantityOf(name) === quantity && (series.lines[name].unit ?? "") === (unit ?? ""));
       const line = series.lines[found ?? quantity] ??= { unit, min: holes(), mean: holes(), max: holes() };
-      for (const name of ["min", "mean", "max"]) line[name].push(value);
-    }
-    for (const line of Object.values(series.lines)) {
-      for (const name of ["min", "mean", "max"]) if (line[name].length < series.at.length) line[name].push(null);
+      for (const name of ["min", "mean", "max"]) line[name][place] = value;
     }
   }
   let old = 0;

@@ -11,6 +11,7 @@ let stream = null;
 let watched = null;
 let ahead = 0;
 let heard = 0;
+let begun = false;
 
 /** Now, by the server's clock. */
 export const now = () => Date.now() + ahead;
@@ -32,6 +33,9 @@ const state = (is, text) => {
 const take = (data) => {
   ahead = data.now - Date.now();
   heard = Date.now();
+  // A stream begins with all that there is: what it does not name is gone.
+  if (begun) fleet.rows.clear();
+  begun = false;
   for (const row of data.changed) fleet.rows.set(row.device, row);
   for (const device of data.gone) fleet.rows.delete(device);
   Object.assign(fleet, { whole: data.whole, known: true, problem: null });
@@ -45,6 +49,7 @@ const open = () => {
   let opened = 0;
   stream.onopen = () => {
     opened += 1;
+    begun = true;
     // What came during a break was not told.
     if (opened > 1) tell("again");
   };
@@ -74,6 +79,6 @@ document.addEventListener("visibilitychange", () => {
 
 // Browsers give up on a stream whose server was away for long; then it is opened anew.
 setInterval(() => {
-  if (stream?.readyState === EventSource.CLOSED) open();
+  if (stream?.readyState === EventSource.CLOSED) { open(); tell("again"); }
   if (stream && heard && Date.now() - heard > 30_000) state("lost", "nothing heard for 30 s…");
 }, 5000);

@@ -71,7 +71,7 @@ const line = (row) => {
   return h("tr", {}, h("th", { scope: "row" }, h("a", { href: `/device/${encodeURIComponent(row.device)}` }, row.device)),
     cell(h("span", { class: kind }, text), "words"), cell(count(counted(row, "accepted"))), cell(count(row.waiting)), cell(count(counted(row, "acknowledged"))),
     cell(lost.length ? h("span", { class: "odd" }, lost.join(", ")) : row.lost === null ? "–" : "0"),
-    cell(since(agent?.at)), cell(since(row.last_seen)), cell(lag(row.lag_ms)), cell(count(row.quarantined_hour)));
+    cell(since(agent?.clock === "unset" ? null : agent?.at)), cell(since(row.last_seen)), cell(lag(row.lag_ms)), cell(count(row.quarantined_hour)));
 };
 
 export const show = (root) => {

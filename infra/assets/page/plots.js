@@ -65,13 +65,20 @@ export class Plots {
     this.element.setAttribute("aria-busy", "true");
     const time = this.range.last ? { last: this.range.last } : { from: this.range.from, to: this.range.to };
     try {
-      const found = await Promise.all(this.sensors.map(async (sensor) => [sensor, await ask("series", { device: this.device, sensor, points: points(), ...time }, giveUp.signal)]));
+      const asked = this.sensors.map(async (sensor) => [sensor, await ask("series", { device: this.device, sensor, points: points(), ...time }, giveUp.signal)]);
+      const settled = await Promise.allSettled(asked);
+      const failed = settled.find((one) => one.status === "rejected")?.reason;
+      const found = settled.filter((one) => one.status === "fulfilled").map((one) => one.value);
+      if (failed?.name === "AbortError") return;
+      // What came is shown; the rest is asked for again.
+      this.stale = Boolean(failed);
+      if (failed && found.length === 0) throw failed;
       this.series = Object.fromEntries(found);
       const short = found.filter(([, series]) => series.incomplete).map(([sensor, series]) => `${sensor}: ${series.incomplete}`);
-      this.message.replaceChildren(...(short.length ? [h("p", { class: "odd" }, short.join(" "))] : []));
+      this.message.replaceChildren(...(failed ? [problem(failed)] : []), ...(short.length ? [h("p", { class: "odd" }, short.join(" "))] : []));
       this.draw();
     } catch (error) {
-      if (error.name === "AbortError") return;
+      this.stale = true;
       this.message.replaceChildren(problem(error));
     }
     if (giveUp === this.giveUp) this.element.removeAttribute("aria-busy");
@@ -92,9 +99,10 @@ export class Plots {
 
   /** Time goes on without readings too. */
   tick() {
-    if (!this.range?.last || document.hidden) return;
+    if (!this.range || document.hidden) return;
     const step = Math.max(AGAIN_MS, ...Object.values(this.series).map((series) => Math.min(series.step_ms / 10, 60_000)));
     if (this.stale && Date.now() - this.asked > step) { this.stale = false; this.load(); return; }
+    if (!this.range.last) return;
     // As soon as it would be a pixel.
     if (Date.now() - (this.moved ?? 0) < this.range.last / points()) return;
     this.moved = Date.now();

@@ -156,13 +156,29 @@ impl Database {
         sensor: &SensorId,
         window: Window,
     ) -> Result<Vec<StoredReading>, Trouble> {
+        // A pack stands under its first reading, and its last may be within the window.
+        Ok(self.readings_after(device, sensor, window, packed::SPAN_MS).await?.0)
+    }
+
+    /// The same where no pack that begins earlier than so many milliseconds before the window reaches into
+    /// it; and whether there were packs.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn readings_after(
+        &self,
+        device: &DeviceId,
+        sensor: &SensorId,
+        window: Window,
+        reach_ms: i64,
+    ) -> Result<(Vec<StoredReading>, bool), Trouble> {
         let pk = key::partition(device, sensor);
         let mut gathered = Gathered::new(window);
-        // A pack stands under its first reading, and its last may be within the window.
-        let from = window.from.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
+        let from = window.from.offset(-reach_ms).unwrap_or(UnixMillis::MIN);
         let around = Window { from, ..window };
         self.each_item(&self.tables.readings, &pk, around, |item| gathered.add(item)).await?;
-        Ok(gathered.finish())
+        let has_packs = gathered.has_packs;
+        Ok((gathered.finish(), has_packs))
     }
 
     /// Everything that was quarantined from then until now.

@@ -14,6 +14,9 @@ const DAYS: usize = 30;
 /// Items that a page reads at the most, where a filter leaves few of them.
 const MAX_READ: usize = 1000;
 
+/// Megabytes that a page reads: payloads are large, and few may be wanted.
+const MAX_QUERIES: usize = 16;
+
 const DAY_MS: i64 = 86_400_000;
 
 /// Where a page begins: all that is older than this.
@@ -63,7 +66,7 @@ impl Database {
         wanted: impl Fn(&Refused) -> bool,
     ) -> Result<RefusedPage, Trouble> {
         let mut page = RefusedPage { list: Vec::new(), older: None };
-        let (mut read, mut before, mut days) = (0, before, 0);
+        let (mut read, mut before, mut days, mut queries) = (0, before, 0, 0);
         while days <= DAYS {
             let answer = self
                 .client
@@ -77,6 +80,7 @@ impl Database {
                 .send()
                 .await
                 .map_err(|error| Trouble::Query(aws_says(&error)))?;
+            queries += 1;
             for item in answer.items() {
                 let one = refused(item);
                 read += 1;
@@ -95,6 +99,9 @@ impl Database {
                 let Some(day_before) = day_before(before.at) else { break };
                 before = Before::time(day_before);
                 days += 1;
+            } else if queries >= MAX_QUERIES {
+                page.older = Some(before);
+                return Ok(page);
             }
         }
         Ok(page)

@@ -66,7 +66,7 @@ pub(super) struct Gathered {
     window: Window,
     readings: Vec<StoredReading>,
     names: HashSet<(UnixMillis, BootId, Seq)>,
-    has_packs: bool,
+    pub(super) has_packs: bool,
 }
 
 impl Gathered {

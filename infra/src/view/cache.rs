@@ -42,8 +42,16 @@ impl Cache {
         keep: Duration,
         ask: impl Future<Output = Answer>,
     ) -> Answer {
-        let cell = self.cell(question, keep);
-        cell.get_or_init(|| ask).await.clone()
+        let cell = self.cell(question.clone(), keep);
+        let answer = cell.get_or_init(|| ask).await.clone();
+        if !answer.status.is_success() {
+            // Given to those who waited for it, and to nobody after them: it may be over.
+            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if entries.get(&question).is_some_and(|entry| Arc::ptr_eq(&entry.answer, &cell)) {
+                entries.remove(&question);
+            }
+        }
+        answer
     }
 
     fn cell(&self, question: String, keep: Duration) -> Arc<OnceCell<Answer>> {
@@ -91,6 +99,20 @@ mod tests {
         tokio::time::advance(KEEP).await;
         get().await;
         assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_nobodys_answer_but_that_of_those_who_waited() {
+        let cache = Cache::default();
+        let give = |status| async move {
+            tokio::task::yield_now().await;
+            Answer { status, body: Bytes::new() }
+        };
+        let get = |status| cache.get("a".to_owned(), KEEP, give(status));
+        let (one, other) = tokio::join!(get(StatusCode::BAD_GATEWAY), get(StatusCode::OK));
+        assert_eq!((one.status, other.status), (StatusCode::BAD_GATEWAY, StatusCode::BAD_GATEWAY));
+        assert_eq!(get(StatusCode::OK).await.status, StatusCode::OK);
+        assert_eq!(get(StatusCode::BAD_GATEWAY).await.status, StatusCode::OK, "it is kept");
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,10 +25,18 @@ const HEADERS: [(HeaderName, &str); 5] = [
 /// Names by which this machine calls itself.
 const OUR_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Refuses whoever asks for another host, and adds the headers to every answer.
+/// What browsers say of a request of this page, or of a person (Fetch Metadata, "Sec-Fetch-Site").
+const FROM_HERE: [&[u8]; 2] = [b"same-origin", b"none"];
+
+/// Refuses pages of others, and whoever asks for another host, and adds the headers to every answer.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut response = if host.is_some_and(is_ours) {
+    let is_data = request.uri().path().starts_with("/api/");
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let mut response = if is_data && site.is_some_and(|site| !FROM_HERE.contains(&site)) {
+        // It could not read the answer, but every question costs whoever pays for the tables.
+        (StatusCode::FORBIDDEN, "another page may not ask here\n").into_response()
+    } else if host.is_some_and(is_ours) {
         next.run(request).await
     } else {
         let said = "this page answers to localhost and 127.0.0.1 alone\n";

@@ -1,10 +1,10 @@
 //! The one who looks at the tables for all open pages, while there are any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tidings_agent::clock;
-use tidings_schema::{DeviceId, SensorId, UnixMillis};
+use tidings_schema::{BootId, DeviceId, SensorId, Seq, UnixMillis, packed};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -18,13 +18,28 @@ use crate::fleet::{Fleet, Reader};
 /// New readings of one sensor that a look takes at the most; the next look takes the others.
 const NEWS: usize = 500;
 
+/// How far a look goes back behind the newest reading that was told: Lambda tries an event again after one minute and
+/// then two.
+const OVERLAP_MS: i64 = 3 * 60 * 1000;
+
 /// The poller. Ends when told to stop.
 #[derive(Debug)]
 pub(super) struct Poller {
     shared: Arc<Shared>,
     fleet: Reader,
-    /// The newest reading that was told, of each sensor of the devices that are looked at.
-    told: BTreeMap<(DeviceId, SensorId), UnixMillis>,
+    /// What was told of each sensor of the devices that are looked at.
+    told: BTreeMap<(DeviceId, SensorId), Told>,
+}
+
+/// What was told of a sensor.
+#[derive(Debug)]
+struct Told {
+    /// The newest time.
+    newest: UnixMillis,
+    /// The readings of the last minutes before it.
+    names: HashSet<(UnixMillis, BootId, Seq)>,
+    /// Whether there are packs among them, or may be.
+    has_packs: bool,
 }
 
 impl Poller {
@@ -45,7 +60,14 @@ impl Poller {
         let mut ticks = interval(self.shared.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // An error would mean that nobody can look any more.
-        while looking.wait_for(|looking| looking.pages > 0).await.is_ok() {
+        loop {
+            // Nobody looks: whoever comes next knows nothing of what was told.
+            if looking.borrow().pages == 0 {
+                self.told.clear();
+            }
+            if looking.wait_for(|looking| looking.pages > 0).await.is_err() {
+                return;
+            }
             // At once for the first who comes, and never faster than that.
             ticks.tick().await;
             let devices: Vec<DeviceId> = {
@@ -78,7 +100,9 @@ impl Poller {
         Ok(())
     }
 
-    /// What has come since the last look. At the first look that is nothing but the newest reading.
+    /// What has come since the last look; at the first, of the last minutes, which a page that has just asked
+    /// for its series may have missed. So is what came late: each look goes back a little, and tells what it has
+    /// not told.
     async fn news_of(
         &mut self,
         fleet: &Fleet,
@@ -88,16 +112,31 @@ impl Poller {
         let row = fleet.devices.iter().find(|one| one.device == *device);
         for sensor in row.into_iter().flat_map(|row| &row.sensors) {
             let key = (device.clone(), sensor.sensor.clone());
-            let (from, limit, newest_first) = match self.told.get(&key) {
-                Some(last) => (last.offset(1).unwrap_or(UnixMillis::MAX), NEWS, false),
-                None => (UnixMillis::MIN, 1, true),
+            let database = &self.shared.database;
+            let told = match self.told.remove(&key) {
+                Some(told) => told,
+                None => {
+                    let (from, to) = (UnixMillis::MIN, clock::now());
+                    let window = Window { from, to, limit: 1, newest_first: true };
+                    let readings = database.readings(device, &key.1, window).await?;
+                    let Some(newest) = readings.first().map(|reading| reading.at) else { continue };
+                    Told { newest, names: HashSet::new(), has_packs: true }
+                }
             };
-            let window = Window { from, to: UnixMillis::MAX, limit, newest_first };
-            let readings = self.shared.database.readings(device, &key.1, window).await?;
-            if let Some(last) = readings.iter().map(|reading| reading.at).max() {
-                self.told.insert(key, last);
-            }
-            news.extend(readings);
+            let from = told.newest.offset(-OVERLAP_MS).unwrap_or(UnixMillis::MIN);
+            let limit = NEWS + told.names.len();
+            let window = Window { from, to: UnixMillis::MAX, limit, newest_first: false };
+            // Without packs there is nothing to be found an hour before.
+            let reach = if told.has_packs { packed::SPAN_MS } else { 0 };
+            let (readings, has_packs) =
+                database.readings_after(device, &key.1, window, reach).await?;
+            let name = |reading: &StoredReading| (reading.at, reading.boot.clone(), reading.seq);
+            let newest = readings.iter().map(|reading| reading.at).chain([told.newest]).max();
+            // A clock that is ahead would hide what comes from now on.
+            let newest = newest.unwrap_or(told.newest).min(clock::now());
+            let names = readings.iter().map(name).collect();
+            news.extend(readings.into_iter().filter(|one| !told.names.contains(&name(one))));
+            self.told.insert(key, Told { newest, names, has_packs });
         }
         Ok(news)
     }

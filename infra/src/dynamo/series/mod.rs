@@ -184,6 +184,9 @@ impl Database {
             Some(Unset { received_at, uptime_ms, values: reading.values })
         };
         let readings = self.readings(&query.device, &query.sensor, window).await?;
+        if readings.len() == LOOKED_THROUGH {
+            tracing::debug!("more readings without a time than are looked through");
+        }
         let mut list: Vec<Unset> = readings.into_iter().filter_map(unset).collect();
         list.sort_by_key(|one| one.received_at);
         list.reverse();
