@@ -6,6 +6,7 @@
 //! <out>/device=<device>/sensor=<sensor>/<YYYY-MM>.csv  a month in UTC
 //!                                       <YYYY-MM>.2.csv  the rest of it, where a quantity or a unit came up that the first has no column for
 //!                                       unset.csv      readings of which nobody knows the time
+//!                                       unset.2.csv    those of them that stand among the real times of a month, and are whole with it
 //!                                       _<YYYY-MM>.csv.part  what is being written
 //! ```
 //!
@@ -14,11 +15,13 @@
 //! same command goes on with the month that was not whole.
 
 mod columns;
+mod disk;
 mod files;
 mod parquet;
 mod place;
 pub(crate) mod progress;
 pub(crate) mod rows;
+mod sheet;
 mod state;
 mod stdout;
 pub(crate) mod zone;
@@ -146,9 +149,9 @@ pub async fn export(arguments: ExportArguments, out: &mut impl Write) -> Result<
     match &arguments.out {
         Some(folder) => to_folder(&arguments, &database, folder, until, out).await,
         None => {
+            let between = between(arguments.since.as_ref(), &until)?;
             let sensors = sensors(&arguments, &database).await?;
             let mut sums = Sums::of(&sensors, until.at);
-            let between = between(arguments.since.as_ref(), &until);
             let progress = Progress::start();
             let (format, zone) = (arguments.format, &arguments.zone);
             (sums.readings, sums.unreadable) =
@@ -159,8 +162,16 @@ pub async fn export(arguments: ExportArguments, out: &mut impl Write) -> Result<
     }
 }
 
-fn between(since: Option<&Asked>, until: &Asked) -> Between {
-    Between { from: since.map_or(UnixMillis::MIN, |since| since.at), to: until.at }
+fn between(since: Option<&Asked>, until: &Asked) -> Result<Between, Trouble> {
+    let between = Between { from: since.map_or(UnixMillis::MIN, |since| since.at), to: until.at };
+    if between.from > between.to {
+        return Err(Trouble::Usage(format!(
+            "--since {} is later than --until {}: nothing can lie between",
+            time(between.from),
+            time(between.to)
+        )));
+    }
+    Ok(between)
 }
 
 /// The sensors that are asked for, in order.
@@ -217,9 +228,9 @@ async fn to_folder(
             ))
         })?,
     };
+    let between = between(manifest.since.as_ref(), &manifest.until)?;
     state::write(&path, &manifest)?;
     let sensors = sensors(arguments, database).await?;
-    let between = between(manifest.since.as_ref(), &manifest.until);
     let style = Style {
         format: arguments.format,
         zone: arguments.zone.clone(),
@@ -267,9 +278,7 @@ async fn one(
     if files.months().whole {
         return Ok(0);
     }
-    let (from, with_unset) = files.months().left(between.from);
-    let left = Between { from, to: between.to };
-    let mut stream = database.stream(device, sensor, left, with_unset);
+    let mut stream = database.stream(device, sensor, between, files.months().after());
     let mut told = files.months().months.len();
     loop {
         let page = stream.next().await?;

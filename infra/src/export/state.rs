@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidings_schema::UnixMillis;
 
-use super::Format;
 use super::place::Bucket;
+use super::{Format, disk};
 use crate::Trouble;
 use crate::query::parse_time;
 
@@ -133,7 +133,7 @@ impl Manifest {
     }
 }
 
-/// A month of a sensor that is whole.
+/// A month of a sensor that is whole: whatever stands in the table under its times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Done {
     /// The month as `YYYY-MM`, or `unset`.
@@ -164,10 +164,10 @@ impl Months {
         self
     }
 
-    /// From when on readings are still wanted, and whether those without a time are.
-    pub(super) fn left(&self, from: UnixMillis) -> (UnixMillis, bool) {
+    /// The time before which all is there, whatever a reading's clock.
+    pub(super) fn after(&self) -> UnixMillis {
         let ends = self.months.iter().filter_map(|done| Some(Bucket::named(&done.month)?.end()));
-        (ends.fold(from, Ord::max), self.months.is_empty())
+        ends.fold(UnixMillis::MIN, Ord::max)
     }
 
     /// How many readings it has.
@@ -204,20 +204,10 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<(), Trouble> 
     let part = path.with_extension("json.part");
     let done = File::create(&part).and_then(|mut file| {
         writeln!(file, "{text}")?;
-        file.sync_all()?;
-        settle(&part, path)
+        disk::sync(&file)?;
+        disk::settle(&part, path)
     });
     done.map_err(|source| Trouble::File { path: path.to_owned(), source })
-}
-
-/// Gives a file that is whole and synced its name, and syncs the folder, so that the name outlives a
-/// power cut as well.
-pub(super) fn settle(part: &Path, path: &Path) -> std::io::Result<()> {
-    std::fs::rename(part, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -265,18 +255,17 @@ mod tests {
 
     #[test]
     fn it_goes_on_after_the_last_month_before_which_all_is_there() {
-        let from = UnixMillis::new(1_700_000_000_000).unwrap();
         let whole = months(&["unset", "2026-10", "2026-11"], true);
         assert_eq!(whole.clone().standing(|_| true), whole);
         assert_eq!(whole.readings(), 9);
-        assert_eq!(whole.left(from), (UnixMillis::new(1_796_083_200_000).unwrap(), false));
+        assert_eq!(whole.after().get(), 1_796_083_200_000);
         // Without one of its files October is begun again, and all after it.
         let rest = whole.clone().standing(|file| file != "2026-10.2.csv");
         assert_eq!(rest, months(&["unset"], false));
-        assert_eq!(rest.left(from), (from, false));
+        assert_eq!(rest.after().get(), tidings_schema::limits::EARLIEST_MS);
         let nothing = whole.standing(|_| false);
         assert_eq!(nothing, Months::default());
-        assert_eq!(nothing.left(from), (from, true));
+        assert_eq!(nothing.after(), UnixMillis::MIN);
         let sensor_without_readings = Months { months: Vec::new(), whole: true };
         assert!(sensor_without_readings.standing(|_| true).whole);
     }

@@ -233,6 +233,15 @@ async fn a_stream_has_all_columns_or_says_that_it_cannot() {
     assert!(end.code == Some(2) && end.stderr.contains("--out"), "{}", end.stderr);
     let end = tidings(&rig, &["export", "nobody"]).await;
     assert!(end.code == Some(1) && end.stderr.contains("nobody"), "{}", end.stderr);
+    // Nothing lies between, also where the two are less than a pack apart.
+    let folder = tempfile::tempdir().unwrap();
+    let backwards = ["export", "pi:1", "--since", "1h", "--until", "90m"];
+    let to_folder = [&backwards[..], &["--out", folder.path().to_str().unwrap()]].concat();
+    for arguments in [&backwards[..], &to_folder] {
+        let end = tidings(&rig, arguments).await;
+        assert!(end.code == Some(2) && end.stderr.contains("is later than"), "{}", end.stderr);
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     let end = tidings(&rig, &["export", "--zone", "Europe/Atlantis"]).await;
     assert!(end.code == Some(2) && end.stderr.contains("Atlantis"), "{}", end.stderr);
 

@@ -93,10 +93,83 @@ fn what_was_not_whole_is_taken_away_and_begun_again() {
         assert_eq!(names(&root), set(&[&whole, &part, MONTHS]));
         let mut files = open(&root, &style);
         assert_eq!(names(&root), set(&[&whole, MONTHS]));
-        assert_eq!(files.months().left(tidings_schema::UnixMillis::MIN).0.get(), DECEMBER);
+        assert_eq!(files.months().after().get(), DECEMBER);
         files.add(reading(DECEMBER, &[])).unwrap();
         files.finish().unwrap();
         assert_eq!(names(&root), set(&[&whole, &file("2026-12"), MONTHS]));
         assert_eq!(open(&root, &style).months().readings(), 2);
     }
+}
+
+/// A device that says a real time and that it does not know it stands in the midst of November.
+fn with_odd_clocks() -> Vec<StoredReading> {
+    let unset = |at: i64| StoredReading { clock: Clock::Unset, ..reading(at, &[]) };
+    let leaf = |at, unit| reading(at, &[("leaf", 3.0, Some(unit))]);
+    vec![
+        unset(5),
+        leaf(NOVEMBER, "%"),
+        unset(NOVEMBER + 1),
+        leaf(NOVEMBER + 2, "%"),
+        leaf(NOVEMBER + 3, "/"),
+        unset(DECEMBER),
+        leaf(DECEMBER + 1, "%"),
+    ]
+}
+
+/// An export of these readings, as far as it comes. What was read before is not given again.
+fn export(root: &Path, style: &Style, readings: &[StoredReading]) -> Result<(), Trouble> {
+    let (device, sensor) = ("pi:1".try_into().unwrap(), "s".try_into().unwrap());
+    let mut files = Files::open(root, (&device, &sensor), style)?;
+    if files.months().whole {
+        return Ok(());
+    }
+    let after = files.months().after();
+    for reading in readings.iter().filter(|reading| reading.at >= after) {
+        files.add(reading.clone())?;
+    }
+    files.finish()
+}
+
+#[test]
+fn a_clock_that_is_unset_among_real_times_leaves_its_month_open() {
+    let root = tempfile::tempdir().unwrap();
+    let style = style(Format::Csv);
+    export(root.path(), &style, &with_odd_clocks()).unwrap();
+    let all = ["unset.csv", "unset.2.csv", "unset.3.csv", "2026-11.csv", "2026-11.2.csv"];
+    assert_eq!(names(root.path()), set(&[&all[..], &["2026-12.csv", MONTHS]].concat()));
+    let months = open(root.path(), &style).months().clone();
+    let told: Vec<_> =
+        months.months.iter().map(|done| (done.month.as_str(), done.readings)).collect();
+    assert_eq!(told, [("unset", 1), ("2026-11", 4), ("2026-12", 2)]);
+    assert_eq!(months.months[1].files, ["unset.2.csv", "2026-11.csv", "2026-11.2.csv"]);
+}
+
+#[test]
+fn an_export_that_ends_at_any_step_is_the_same_when_it_went_on() {
+    let style = style(Format::Csv);
+    let readings = with_odd_clocks();
+    let contents = |root: &Path| -> Vec<(String, String)> {
+        names(root).into_iter().map(|name| (name.clone(), text(root, &name))).collect()
+    };
+    let whole = tempfile::tempdir().unwrap();
+    export(whole.path(), &style, &readings).unwrap();
+    let mut ended = 0;
+    loop {
+        let root = tempfile::tempdir().unwrap();
+        disk::tests::last(ended);
+        let end = export(root.path(), &style, &readings);
+        disk::tests::last(usize::MAX);
+        if end.is_ok() {
+            break;
+        }
+        let months = open(root.path(), &style).months().clone();
+        // Whatever is whole ends before the last reading, or it is known that there are no more.
+        let last = readings.last().unwrap().at;
+        assert!(months.whole || months.after() <= last, "{ended}: {months:?}");
+        export(root.path(), &style, &readings).unwrap();
+        assert_eq!(contents(root.path()), contents(whole.path()), "ended at step {ended}");
+        ended += 1;
+    }
+    // Six files and three times what is whole, three steps each.
+    assert_eq!(ended, 27);
 }
