@@ -67,7 +67,7 @@ pub struct ExportArguments {
     /// again, the same command goes on with what is not whole. A file has a column for each quantity
     /// of the first 20,000 readings of its month; where another quantity or unit comes up, the month
     /// goes on in YYYY-MM.2.FORMAT. Readings of which nobody knows the time are in unset.FORMAT, with
-    /// the uptime of their device [default: standard output].
+    /// the uptime of their device and when they came [default: standard output].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The time zone of the times, such as Europe/Berlin. Months are those of UTC in any case.

@@ -10,7 +10,7 @@
 //! | `fault` | text or null |
 //! | `received_at` | timestamp in milliseconds with the zone, or null |
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -29,12 +29,9 @@ use tidings_schema::Clock;
 
 use super::columns::{Columns, unit_of};
 use super::files::GROUP;
-use super::rows::{FIXED, UPTIME};
+use super::rows::{FIXED, RECEIVED_AT, UPTIME};
 use super::zone::Zone;
 use crate::dynamo::StoredReading;
-
-/// The last column.
-const RECEIVED_AT: &str = "received_at";
 
 /// A file that is being written.
 pub(super) struct ParquetFile {
@@ -140,14 +137,35 @@ fn schema(columns: &Columns, zone: &Arc<str>, with_uptime: bool) -> Schema {
     fields.push(Field::new("boot", DataType::Utf8, false));
     fields.push(Field::new("seq", DataType::Int64, false));
     fields.push(Field::new("fault", DataType::Utf8, true));
+    let quantities: BTreeSet<&str> = columns.iter().map(|(quantity, _)| quantity).collect();
     for (quantity, said) in columns.iter() {
-        // A column is found by its name alone.
-        let is_taken = FIXED.contains(&quantity) || quantity == RECEIVED_AT;
-        let name = if is_taken { format!("{quantity}_value") } else { quantity.to_owned() };
+        let name = free_name(quantity, &quantities);
         let mut metadata = HashMap::from([("quantity".to_owned(), quantity.to_owned())]);
         metadata.extend(unit_of(quantity, said).map(|unit| ("unit".to_owned(), unit.to_owned())));
         fields.push(Field::new(name, DataType::Float64, true).with_metadata(metadata));
     }
     fields.push(Field::new(RECEIVED_AT, timestamp(), true));
     Schema::new(fields)
+}
+
+/// The name of a quantity's column. A column is found by its name alone, so it is another than that of
+/// the columns that every reading has, and then than that of any quantity.
+fn free_name(quantity: &str, quantities: &BTreeSet<&str>) -> String {
+    let mut name = quantity.to_owned();
+    while FIXED.contains(&name.as_str()) || (name != quantity && quantities.contains(&*name)) {
+        name.push_str("_value");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        let quantities = BTreeSet::from(["seq", "seq_value", "received_at", "temperature"]);
+        let names: Vec<String> = quantities.iter().map(|one| free_name(one, &quantities)).collect();
+        assert_eq!(names, ["received_at_value", "seq_value_value", "seq_value", "temperature"]);
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tidings_schema::wire::plain::{Heading, normal};
 
-use crate::export::rows::UPTIME;
+use crate::export::rows::{RECEIVED_AT, UPTIME};
 
 /// The columns by their places.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,7 +131,8 @@ impl Header {
 }
 
 fn is_fixed(name: &str) -> bool {
-    TIMES.contains(&name) || [UPTIME, DEVICE, SENSOR, BOOT, SEQ, FAULT].contains(&name)
+    // When a reading came is told anew when it is imported.
+    TIMES.contains(&name) || [UPTIME, RECEIVED_AT, DEVICE, SENSOR, BOOT, SEQ, FAULT].contains(&name)
 }
 
 fn time(places: &BTreeMap<String, usize>) -> Result<Time, String> {
@@ -206,6 +207,7 @@ mod tests {
             &[
                 "time",
                 "uptime_ms",
+                "received_at",
                 "device",
                 "sensor",
                 "boot",
@@ -220,11 +222,11 @@ mod tests {
         .unwrap();
         assert_eq!(
             (header.time, header.uptime, header.name),
-            (Time::Whole(0), Some(1), Some((4, 5)))
+            (Time::Whole(0), Some(1), Some((5, 6)))
         );
-        assert_eq!((header.device, header.sensor, header.fault), (Some(2), Some(3), Some(6)));
-        assert_eq!(quantities(&header), ["7 temp Cel", "8 seq count", "9 temperature Cel"]);
-        assert_eq!(header.width, 10);
+        assert_eq!((header.device, header.sensor, header.fault), (Some(3), Some(4), Some(7)));
+        assert_eq!(quantities(&header), ["8 temp Cel", "9 seq count", "10 temperature Cel"]);
+        assert_eq!(header.width, 11);
     }
 
     #[test]

@@ -49,10 +49,17 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeEr
     zone.read(civil).map_err(|error| none(error.to_string()))
 }
 
-/// The uptime that `query` prints in place of a time that nobody knows.
+/// The uptime that `query` prints in place of a time that nobody knows; earlier versions printed whole
+/// seconds.
 pub(super) fn uptime(text: &str) -> Option<UnixMillis> {
-    let seconds: i64 = text.trim().strip_prefix("uptime ")?.strip_suffix(" s")?.parse().ok()?;
-    UnixMillis::new(seconds.checked_mul(1000)?).ok()
+    let text = text.trim().strip_prefix("uptime ")?.strip_suffix(" s")?;
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "000"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(seconds) || !is_number(fraction) || fraction.len() != 3 {
+        return None;
+    }
+    let (seconds, millis): (i64, i64) = (seconds.parse().ok()?, fraction.parse().ok()?);
+    UnixMillis::new(seconds.checked_mul(1000)?.checked_add(millis)?).ok()
 }
 
 fn of_number(number: f64) -> Option<UnixMillis> {
@@ -105,7 +112,10 @@ mod tests {
 
     #[test]
     fn an_uptime_is_as_query_prints_it() {
-        assert_eq!(uptime("uptime 12 s").map(UnixMillis::get), Some(12_000));
+        for (text, millis) in [("uptime 12 s", 12_000), (" uptime 754.023 s", 754_023)] {
+            assert_eq!(uptime(text).map(UnixMillis::get), Some(millis), "{text}");
+        }
+        assert_eq!((uptime("uptime 1.5 s"), uptime("uptime 1.-05 s")), (None, None));
         assert_eq!(
             (uptime("12 s"), uptime("uptime x s"), uptime("uptime -1 s")),
             (None, None, None)

@@ -122,10 +122,20 @@ async fn what_was_exported_and_imported_is_what_it_was() {
         assert_eq!(sums["unreadable"], 0);
         let soil = Path::new(&out).join("device=pi%3A1/sensor=soil");
         let unset = std::fs::read_to_string(soil.join("unset.csv")).unwrap();
+        // When it came is the only time that anybody knows.
+        let rows: Vec<Vec<&str>> =
+            unset.lines().map(|line| line.splitn(4, ',').collect()).collect();
         assert_eq!(
-            unset,
-            "time,uptime_ms,device,sensor,boot,seq,fault,temperature\n,12345,pi:1,soil,dark,0,,21.53\n,12350,pi:1,soil,dark,1,not-present,\n"
+            rows[0],
+            ["time", "uptime_ms", "received_at", "device,sensor,boot,seq,fault,temperature"]
         );
+        for (row, (uptime, rest)) in rows[1..]
+            .iter()
+            .zip([("12345", "pi:1,soil,dark,0,,21.53"), ("12350", "pi:1,soil,dark,1,not-present,")])
+        {
+            assert!(row[2].starts_with("20") && row[2].contains('T'), "{row:?}");
+            assert_eq!((row[0], row[1], row[3]), ("", uptime, rest));
+        }
         assert!(files(Path::new(&out), ".part").is_empty());
 
         let csv: Vec<String> = csv.iter().map(|path| path.display().to_string()).collect();
@@ -141,6 +151,17 @@ async fn what_was_exported_and_imported_is_what_it_was() {
             assert_eq!(end.json()["readings"], before.len());
             assert_eq!(all(&other).await, before);
         }
+        // What query prints is what export prints, also of what has no time.
+        let query = ["query", "pi:1", "soil", "--format", "csv", "--limit", "10000"];
+        let printed = tidings(&rig, &query).await.stdout;
+        let path = folder.path().join("query.csv");
+        std::fs::write(&path, &printed).unwrap();
+        let path = path.display().to_string();
+        let again = ["import", &path, "--device", "pi:1", "--json", "--layout", name];
+        let units = ["--unit", "leaf_wetness=%"];
+        let end = tidings(&other, &[&again[..], &units[..]].concat()).await;
+        assert!(end.code == Some(0) && printed.contains("uptime 12.345 s"), "{}", end.stderr);
+        assert_eq!(all(&other).await, before);
         // What is corrected already is not corrected again by accident.
         let calibration =
             json!({"calibration": {"soil.temperature": {"gain": 1.0, "offset": 5.0}}});
@@ -224,7 +245,7 @@ async fn a_stream_has_all_columns_or_says_that_it_cannot() {
     let mut lines = end.stdout.lines();
     assert_eq!(
         lines.next().unwrap(),
-        "time,uptime_ms,device,sensor,boot,seq,fault,leaf_wetness [%],pressure,seq [count],temp [Cel],temperature"
+        "time,uptime_ms,received_at,device,sensor,boot,seq,fault,leaf_wetness [%],pressure,seq [count],temp [Cel],temperature"
     );
     let times: Vec<&str> = lines.filter_map(|line| line.split(',').next()).collect();
     assert_eq!(times.len(), 3 * 203 + 3);

@@ -47,7 +47,7 @@ fn each_month_and_each_set_of_columns_has_its_file() {
     assert_eq!(names(root.path()), set(&all));
     assert_eq!(
         text(root.path(), "unset.csv"),
-        "time,uptime_ms,device,sensor,boot,seq,fault\n,5,pi:1,s,b,7,timeout\n"
+        "time,uptime_ms,received_at,device,sensor,boot,seq,fault\n,5,1970-01-01T00:00:00.010Z,pi:1,s,b,7,timeout\n"
     );
     assert_eq!(
         text(root.path(), "2026-11.2.csv"),
