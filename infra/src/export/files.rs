@@ -21,6 +21,8 @@ pub(super) const GROUP: usize = 20_000;
 /// What the files of an export share.
 #[derive(Debug, Clone)]
 pub(super) struct Style {
+    /// The id of the export.
+    pub(super) export: String,
     pub(super) format: Format,
     pub(super) zone: Zone,
     /// The window, for what a file says of itself.
@@ -64,7 +66,7 @@ impl<'a> Files<'a> {
     /// Opens the folder of a sensor, and takes away what was not whole in it.
     ///
     /// # Errors
-    /// When it cannot be used.
+    /// When it cannot be used, or holds what is of another export.
     pub(super) fn open(
         root: &Path,
         (device, sensor): (&DeviceId, &SensorId),
@@ -73,7 +75,7 @@ impl<'a> Files<'a> {
         let folder = place::folder(root, device, sensor);
         let wrong = |source| Trouble::File { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(wrong)?;
-        let months: Months = state::read(&folder.join(MONTHS))?.unwrap_or_default();
+        let months = months(&folder, &style.export)?;
         let months = months.standing(|file| folder.join(file).is_file());
         let kept =
             |name: &str| months.months.iter().any(|done| done.files.iter().any(|one| one == name));
@@ -216,6 +218,31 @@ impl<'a> Files<'a> {
         });
         ended.map_err(|error| error.of(&self.folder))?;
         Ok(name)
+    }
+}
+
+/// How far an export is in the folder of a sensor. Before there is any file, it is written there whose
+/// they will be: what nobody says to be of this export is not touched.
+fn months(folder: &Path, export: &str) -> Result<Months, Trouble> {
+    let path = folder.join(MONTHS);
+    let of_others = |name: &str| {
+        Trouble::Transfer(format!(
+            "{} is not of this export: choose another --out, or take it away",
+            folder.join(name).display()
+        ))
+    };
+    match state::read::<Months>(&path)? {
+        Some(months) if months.export == export => Ok(months),
+        Some(_) => Err(of_others(MONTHS)),
+        None => {
+            let wrong = |source| Trouble::File { path: folder.to_owned(), source };
+            if let Some(name) = place::first_of_ours(folder).map_err(wrong)? {
+                return Err(of_others(&name));
+            }
+            let months = Months::begin(export);
+            state::write(&path, &months)?;
+            Ok(months)
+        }
     }
 }
 

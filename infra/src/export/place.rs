@@ -1,8 +1,9 @@
-//! The names of folders and files, and which reading belongs into which. Pure.
+//! The names of folders and files, and which reading belongs into which.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
+use clap::ValueEnum as _;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,6 +11,7 @@ use tidings_schema::limits::EARLIEST_MS;
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis};
 
 use super::Format;
+use super::state::MONTHS;
 use crate::dynamo::StoredReading;
 
 /// What shares a file: the readings of one month in UTC, or those of which nobody knows the time.
@@ -103,6 +105,18 @@ pub(super) fn bucket_of(name: &str, format: Format) -> Option<Bucket> {
     let (bucket, number) = stem.split_once('.').unwrap_or((stem, "1"));
     number.parse::<usize>().ok()?;
     Bucket::named(bucket)
+}
+
+/// A name in the folder of a sensor as an export of any format gives it.
+pub(super) fn first_of_ours(folder: &Path) -> io::Result<Option<String>> {
+    let formats = Format::value_variants();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name == MONTHS || formats.iter().any(|format| bucket_of(&name, *format).is_some()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// `device=<device>/sensor=<sensor>`, as Hive names the parts of a table. Of what a device's name may

@@ -184,7 +184,7 @@ async fn what_was_exported_and_imported_is_what_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_goes_on_where_it_stopped_and_is_never_another() {
-    let rig = Rig::start().await;
+    let (rig, other) = (Rig::start().await, Rig::start().await);
     let now = seed(&rig, Layout::Packed).await;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("out");
@@ -217,11 +217,25 @@ async fn an_export_goes_on_where_it_stopped_and_is_never_another() {
         assert!(contents(&whole) == before);
         assert!(files(Path::new(&out), ".part").is_empty());
 
+        // Nor is it that of a table which has the name alone, and of no folder is it guessed what it holds.
+        let end = tidings(&other, &export).await;
+        assert!(end.code == Some(1) && end.stderr.contains("id of the table"), "{}", end.stderr);
+        let manifest = Path::new(&out).join("_export.json");
+        let kept = std::fs::read(&manifest).unwrap();
+        std::fs::remove_file(&manifest).unwrap();
+        let end = tidings(&rig, &export).await;
+        assert!(
+            end.code == Some(1) && end.stderr.contains("has no _export.json"),
+            "{}",
+            end.stderr
+        );
+        assert!(contents(&whole) == before && !manifest.exists());
+        std::fs::write(&manifest, kept).unwrap();
         let end = tidings(&rig, &["export", "pi:1", "--out", &out, "--since", "7d"]).await;
-        assert_eq!(end.code, Some(1));
         let expected = format!("format {format} then, csv now; since the beginning then, 7d now");
-        assert!(end.stderr.contains(&expected), "{}", end.stderr);
+        assert!(end.code == Some(1) && end.stderr.contains(&expected), "{}", end.stderr);
     }
+    other.stop().await;
     // A window has what was taken in it, and of what has no time what came in it.
     let time = tidings::query::time(tidings_schema::UnixMillis::new(now - 30 * DAY_MS).unwrap());
     let windowed = ["export", "pi:1", "--sensor", "soil", "--format", "jsonl", "--since", "41d"];

@@ -9,7 +9,13 @@ const NOVEMBER: i64 = 1_795_456_115_802;
 const DECEMBER: i64 = 1_796_083_200_000;
 
 fn style(format: Format) -> Style {
-    Style { format, zone: Zone::utc(), window: (None, "2026-12-24T00:00:00.000Z".to_owned()) }
+    let export = "id".to_owned();
+    Style {
+        export,
+        format,
+        zone: Zone::utc(),
+        window: (None, "2026-12-24T00:00:00.000Z".to_owned()),
+    }
 }
 
 fn open<'a>(root: &Path, style: &'a Style) -> Files<'a> {
@@ -170,6 +176,29 @@ fn an_export_that_ends_at_any_step_is_the_same_when_it_went_on() {
         assert_eq!(contents(root.path()), contents(whole.path()), "ended at step {ended}");
         ended += 1;
     }
-    // Six files and three times what is whole, three steps each.
-    assert_eq!(ended, 27);
+    // Six files, whose they will be, and three times what is whole, each in three steps.
+    assert_eq!(ended, 30);
+}
+
+#[test]
+fn what_is_of_others_is_not_touched() {
+    let style = style(Format::Csv);
+    let names_of_sensor = ("pi:1".try_into().unwrap(), "s".try_into().unwrap());
+    let refused = |root: &Path| {
+        let end = Files::open(root, (&names_of_sensor.0, &names_of_sensor.1), &style);
+        end.err().unwrap().to_string()
+    };
+    // Files of nobody knows whom.
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("device=pi%3A1/sensor=s");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("2019-03.parquet"), "theirs").unwrap();
+    assert!(refused(root.path()).contains("2019-03.parquet is not of this export"));
+    assert_eq!(names(root.path()), set(&["2019-03.parquet"]));
+    // Months of another export.
+    let root = tempfile::tempdir().unwrap();
+    let other = Style { export: "other".to_owned(), ..style.clone() };
+    export(root.path(), &other, &[reading(NOVEMBER, &[])]).unwrap();
+    assert!(refused(root.path()).contains("_months.json is not of this export"));
+    assert_eq!(names(root.path()), set(&["2026-11.csv", MONTHS]));
 }
