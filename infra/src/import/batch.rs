@@ -34,7 +34,7 @@ impl Batches {
     /// # Errors
     /// When no message can carry it.
     pub(super) fn add(&mut self, row: &Row) -> Result<Vec<Message>, PushError> {
-        let Row { device, boot, clock, reading } = row;
+        let Row { device, boot, clock, or_later: _, reading } = row;
         let key = (device.clone(), boot.clone(), *clock);
         let mut full = Vec::new();
         if !self.open.contains_key(&key) && self.open.len() == MAX_OPEN {
@@ -80,6 +80,7 @@ mod tests {
         Row {
             device: "pi-1".try_into().unwrap(),
             boot: BootId::from_random(number % boots),
+            or_later: None,
             clock: if number.is_multiple_of(7) { Clock::Unset } else { Clock::Set },
             reading: Reading {
                 sensor: "s".try_into().unwrap(),
@@ -114,7 +115,13 @@ mod tests {
                 let v1::Decoded { device, boot, clock, readings, refused } =
                     v1::decode(&message.payload).unwrap();
                 prop_assert!(refused.is_empty() && readings.len() == message.readings);
-                let row = |reading| Row { device: device.clone(), boot: boot.clone(), clock, reading };
+                let row = |reading| Row {
+                    device: device.clone(),
+                    boot: boot.clone(),
+                    clock,
+                    or_later: None,
+                    reading,
+                };
                 told.extend(readings.into_iter().map(row));
             }
             told.sort_by_key(|row| row.reading.seq);

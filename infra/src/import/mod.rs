@@ -6,6 +6,7 @@
 
 mod batch;
 mod header;
+mod order;
 mod row;
 mod table;
 mod time;
@@ -51,8 +52,9 @@ pub struct ImportArguments {
     /// A column that is passed over, by its heading. May be repeated.
     #[arg(long = "skip", value_name = "COLUMN")]
     skip: Vec<String>,
-    /// Where times without an offset were read off a clock, such as Europe/Berlin or UTC. Of an hour
-    /// that a clock showed twice, the first is meant.
+    /// Where times without an offset were read off a clock, such as Europe/Berlin or UTC. Where it was
+    /// put back and showed a time twice, the rows before tell which is meant; where they do not, the
+    /// row is told and not stored.
     #[arg(long)]
     zone: Option<Zone>,
     /// How long readings are kept, in days after they were taken, for this import: as the function's
@@ -115,6 +117,8 @@ struct Sums {
     duplicates: usize,
     /// Rows with a time and nothing else.
     empty: u64,
+    /// Rows of a time that a clock showed twice, placed by those before.
+    ambiguous: u64,
     /// Rows that make no sense.
     bad: u64,
     /// Readings that the function refused, by reason. They are in quarantine.
@@ -215,6 +219,9 @@ fn look(tables: &[Table], said: &Said) -> Result<(Sums, BTreeSet<DeviceId>), Tro
         let mut rows = table.rows()?;
         while let Some((line, found)) = rows.next(said)? {
             sums.rows += 1;
+            if matches!(&found, Line::Reading(row) if row.or_later.is_some()) {
+                sums.ambiguous += 1;
+            }
             match found {
                 Line::Reading(row) if table.header.name.is_some() => {
                     if !stored_before.contains(&row.device) {
@@ -340,12 +347,16 @@ impl Sums {
         if self.bad > MAX_PRINTED as u64 {
             writeln!(out, "… and {} more (--json has more)", self.bad - MAX_PRINTED as u64)?;
         }
-        let Self { files, rows, readings, duplicates, empty, bad, refused, dry_run, .. } = self;
+        let Self { files, rows, readings, duplicates, empty, ambiguous, .. } = self;
+        let Self { bad, refused, dry_run, .. } = self;
         let verb = if *dry_run { "would be stored" } else { "stored" };
         write!(out, "{rows} rows of {files} files: {readings} readings {verb}")?;
-        for (count, what) in
-            [(*duplicates as u64, "stand twice"), (*empty, "are empty"), (*bad, "make no sense")]
-        {
+        for (count, what) in [
+            (*duplicates as u64, "stand twice"),
+            (*empty, "are empty"),
+            (*ambiguous, "of an hour that a clock showed twice, placed by the rows before"),
+            (*bad, "make no sense"),
+        ] {
             if count > 0 {
                 write!(out, ", {count} {what}")?;
             }

@@ -8,7 +8,7 @@ use tidings_schema::{
 
 use super::header::{Header, Time};
 use super::time::{self, TimeError};
-use crate::export::zone::Zone;
+use crate::export::zone::{Shown, Zone};
 
 /// What the user says of rows that do not say it themselves, and must agree with those that do.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Row {
     pub(super) device: DeviceId,
     pub(super) boot: BootId,
     pub(super) clock: Clock,
+    /// The later of two times where a clock showed one twice, of which the reading has the earlier.
+    pub(super) or_later: Option<UnixMillis>,
     pub(super) reading: Reading,
 }
 
@@ -89,7 +91,7 @@ pub(super) fn read(
         })?),
         (Some(_), false) => return Err(nonsense("a fault has no values beside it".to_owned())),
     };
-    let (at, clock) = when(header, &cell, said.zone.as_ref())?;
+    let (shown, clock) = when(header, &cell, said.zone.as_ref())?;
     let device = agreed("device", text(header.device), said.device.as_ref())?;
     let device = device
         .ok_or_else(|| nonsense("nothing says of which device it is: say --device".to_owned()))?;
@@ -109,7 +111,12 @@ pub(super) fn read(
     };
     let boot = boot.map_err(|error| nonsense(error.to_string()))?;
     let seq = seq.map_err(|error| nonsense(error.to_string()))?;
-    Ok(Some(Row { device, boot, clock, reading: Reading { sensor, at, seq, outcome } }))
+    let (at, or_later) = match shown {
+        Shown::Once(at) => (at, None),
+        Shown::Twice(earlier, later) => (earlier, Some(later)),
+    };
+    let reading = Reading { sensor, at, seq, outcome };
+    Ok(Some(Row { device, boot, clock, or_later, reading }))
 }
 
 /// When a reading was taken, and from what its time counts.
@@ -117,7 +124,7 @@ fn when<'a>(
     header: &Header,
     cell: &impl Fn(usize) -> &'a str,
     zone: Option<&Zone>,
-) -> Result<(UnixMillis, Clock), RowError> {
+) -> Result<(Shown, Clock), RowError> {
     let nonsense = |text: String| RowError::Nonsense(text);
     let written = match header.time {
         Time::Whole(place) => cell(place).to_owned(),
@@ -130,14 +137,14 @@ fn when<'a>(
             let at = at.ok_or_else(|| {
                 nonsense(format!("expected milliseconds of uptime, but found {uptime:?}"))
             })?;
-            Ok((at, Clock::Unset))
+            Ok((Shown::Once(at), Clock::Unset))
         }
         (true, None) => Err(nonsense("it has no time".to_owned())),
         (false, Some(_)) => Err(nonsense("it has both a time and an uptime".to_owned())),
         (false, None) => match time::uptime(&written) {
-            Some(at) => Ok((at, Clock::Unset)),
+            Some(at) => Ok((Shown::Once(at), Clock::Unset)),
             None => match time::read(&written, zone) {
-                Ok(at) => Ok((at, Clock::Set)),
+                Ok(shown) => Ok((shown, Clock::Set)),
                 Err(error @ TimeError::NoZone(_)) => Err(RowError::NoZone(error.to_string())),
                 Err(TimeError::None(why)) => Err(nonsense(why)),
             },

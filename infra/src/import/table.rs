@@ -5,9 +5,14 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use tidings_schema::Clock;
+
 use super::header::Header;
+use super::order::Order;
 use super::row::{self, Row, RowError, Said};
 use crate::Trouble;
+use crate::export::zone::Shown;
+use crate::query::time;
 
 /// A file whose header is understood.
 #[derive(Debug)]
@@ -71,7 +76,7 @@ impl Table {
     pub(super) fn rows(&self) -> Result<Rows<'_>, Trouble> {
         let mut reader = reader(&self.path, self.delimiter)?;
         reader.headers().map_err(|error| unreadable(&self.path, &error))?;
-        Ok(Rows { table: self, reader, record: csv::StringRecord::new() })
+        Ok(Rows { table: self, reader, record: csv::StringRecord::new(), order: Order::default() })
     }
 }
 
@@ -81,6 +86,7 @@ pub(super) struct Rows<'a> {
     table: &'a Table,
     reader: csv::Reader<Lines>,
     record: csv::StringRecord,
+    order: Order,
 }
 
 impl Rows<'_> {
@@ -106,11 +112,35 @@ impl Rows<'_> {
         // Between cells that a comma parts, none can stand in a number.
         let decimal_comma = self.table.delimiter != b',';
         let line = match row::read(&cells, &self.table.header, said, decimal_comma) {
-            Ok(Some(row)) => Line::Reading(Box::new(row)),
+            Ok(Some(row)) => self.placed(row),
             Ok(None) => Line::Empty,
             Err(error) => Line::Bad(error),
         };
         Ok(Some((number, line)))
+    }
+
+    /// A row whose time is known, by the rows before where its own cell leaves two.
+    fn placed(&mut self, mut row: Row) -> Line {
+        let earlier = row.reading.at;
+        if row.clock == Clock::Unset {
+            return Line::Reading(Box::new(row));
+        }
+        let shown = match row.or_later {
+            Some(later) => Shown::Twice(earlier, later),
+            None => Shown::Once(earlier),
+        };
+        match (self.order.place(&row.device, &row.reading.sensor, shown), row.or_later) {
+            (Some(at), _) => {
+                row.reading.at = at;
+                Line::Reading(Box::new(row))
+            }
+            (None, later) => {
+                let (earlier, later) = (time(earlier), time(later.unwrap_or(earlier)));
+                Line::Bad(RowError::Nonsense(format!(
+                    "a clock that was put back showed this time twice, at {earlier} and at {later}, and the rows before do not tell which is meant: write it as one of these"
+                )))
+            }
+        }
     }
 }
 

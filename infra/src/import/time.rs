@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use tidings_schema::UnixMillis;
 
-use crate::export::zone::Zone;
+use crate::export::zone::{Shown, Zone};
 
 /// Why a text is no time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,13 +18,13 @@ pub(super) enum TimeError {
 }
 
 /// Reads a time: RFC 3339, the same without an offset by the clock of `zone` (seconds may be left
-/// out, or all of the time of day), or seconds or milliseconds since 1970, told apart by their
-/// magnitude.
-pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeError> {
+/// out, or all of the time of day) or of the one that it says itself in brackets, or seconds or
+/// milliseconds since 1970, told apart by their magnitude.
+pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<Shown, TimeError> {
     let text = text.trim();
     let none = |why: String| TimeError::None(why);
     if let Ok(number) = text.parse::<f64>() {
-        return of_number(number).ok_or_else(|| {
+        return of_number(number).map(Shown::Once).ok_or_else(|| {
             none(format!(
                 "expected seconds (1e9 to 1e11) or milliseconds (1e12 to 1e14) since 1970, but found {text:?}"
             ))
@@ -34,7 +34,11 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeEr
         // Finer than a millisecond is rounded as elsewhere.
         let micros = timestamp.as_microsecond();
         let millis = (micros + 500).div_euclid(1000);
-        return UnixMillis::new(millis).map_err(|error| none(error.to_string()));
+        return UnixMillis::new(millis).map(Shown::Once).map_err(|error| none(error.to_string()));
+    }
+    if let Some((civil, named)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        let zone = named.trim_start_matches('!').parse().map_err(none)?;
+        return read(civil, Some(&zone));
     }
     let date = || text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len());
     let civil = match date() {
@@ -94,7 +98,14 @@ mod tests {
             ("1795456115.802", 1_795_456_115_802),
             ("1795456115802", 1_795_456_115_802),
         ] {
-            assert_eq!(read(text, Some(&berlin)).map(UnixMillis::get), Ok(millis), "{text}");
+            let at = Shown::Once(UnixMillis::new(millis).unwrap());
+            assert_eq!(read(text, Some(&berlin)), Ok(at), "{text}");
+        }
+        // What it says itself goes before what is said of the table.
+        let of_tokyo = read("2026-11-24T02:48:35.802[Asia/Tokyo]", Some(&berlin));
+        assert_eq!(of_tokyo, Ok(Shown::Once(UnixMillis::new(1_795_456_115_802).unwrap())));
+        for text in ["2026-11-23T08:00[Europe/Atlantis]", "2026-11-23T08:00[u-ca=gregory]"] {
+            assert!(matches!(read(text, Some(&berlin)), Err(TimeError::None(_))), "{text}");
         }
     }
 

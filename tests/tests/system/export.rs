@@ -350,3 +350,29 @@ async fn a_table_of_somebody_comes_in_by_the_function_s_own_rules() {
     assert_eq!(stored[1].units["leaf_wetness"], "%");
     rig.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_a_clock_showed_twice_comes_in_as_two() {
+    let rig = Rig::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.csv");
+    let file = path.display().to_string();
+    std::fs::write(
+        &path,
+        "time,temp\n2026-10-25 02:00,1\n2026-10-25 02:30,1\n2026-10-25 02:00,1\n2026-10-25 02:30,0\n2026-10-25 03:00,0\n",
+    )
+    .unwrap();
+    let import = ["import", &file, "--device", "pi-1", "--zone", "Europe/Berlin", "--keep-days"];
+    let end = tidings(&rig, &[&import[..], &["36500", "--json"]].concat()).await;
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let sums = end.json();
+    assert_eq!(
+        (&sums["readings"], &sums["duplicates"], &sums["ambiguous"]),
+        (&json!(5), &json!(0), &json!(4))
+    );
+    let stored = rig.stored("pi-1", "import").await;
+    let times: Vec<String> = stored.iter().map(|one| tidings::query::time(one.at)).collect();
+    let hours = ["00:00", "00:30", "01:00", "01:30", "02:00"];
+    assert_eq!(times, hours.map(|hour| format!("2026-10-25T{hour}:00.000Z")));
+    rig.stop().await;
+}
