@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use tidings_schema::wire::plain::{Heading, normal};
 
+use super::row::quoted;
+use super::table::BYTE_ORDER_MARK;
 use crate::export::rows::{RECEIVED_AT, UPTIME};
 
 /// The columns by their places.
@@ -71,7 +73,7 @@ impl Header {
             let fixed = unit.is_none().then(|| normal(name)).filter(|name| is_fixed(name));
             match fixed {
                 Some(name) if places.contains_key(&name) => {
-                    problems.push(format!("column {heading:?} stands twice"));
+                    problems.push(format!("column {} stands twice", quoted(heading)));
                 }
                 Some(name) => {
                     places.insert(name, *place);
@@ -97,13 +99,14 @@ impl Header {
         let mut quantities: Vec<(usize, Heading)> = Vec::new();
         for (place, heading, measure, unit) in measures {
             match quantity(measure, unit, units, name.is_some()) {
-                Err(problem) => problems.push(format!("column {heading:?}: {problem}")),
+                Err(problem) => problems.push(format!("column {}: {problem}", quoted(heading))),
                 Ok(found) => {
                     let is_same =
                         |(_, other): &&(usize, Heading)| other.quantity() == found.quantity();
                     if quantities.iter().any(|one| is_same(&one)) {
                         problems.push(format!(
-                            "column {heading:?}: {} stands twice: pass one over with --skip",
+                            "column {}: {} stands twice: pass one over with --skip",
+                            quoted(heading),
                             found.quantity()
                         ));
                     }
@@ -128,6 +131,12 @@ impl Header {
             width,
         })
     }
+}
+
+/// Whether one of these headings is that of a column that says when.
+pub(super) fn says_when(headings: &[String]) -> bool {
+    let name = |heading: &String| normal(heading.trim_start_matches(BYTE_ORDER_MARK).trim());
+    headings.iter().map(name).any(|name| TIMES.contains(&name.as_str()))
 }
 
 fn is_fixed(name: &str) -> bool {

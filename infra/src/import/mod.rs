@@ -5,6 +5,9 @@
 //! import that is repeated, or interrupted, changes nothing that is there.
 
 mod batch;
+mod decimal;
+mod first;
+mod guard;
 mod header;
 mod order;
 mod row;
@@ -185,6 +188,12 @@ fn understand(arguments: &ImportArguments) -> Result<Vec<Table>, Trouble> {
         let unknown = units.keys().filter(|name| !quantities.contains(name.as_str()));
         problems
             .extend(unknown.map(|name| format!("\n  --unit {name}: no file has this quantity")));
+        let has = |skip: &str| {
+            let mut headings = tables.iter().flat_map(|table| &table.headings);
+            headings.any(|heading| heading.trim() == skip.trim())
+        };
+        let unknown = arguments.skip.iter().filter(|skip| !has(skip));
+        problems.extend(unknown.map(|skip| format!("\n  --skip {skip}: no file has this column")));
     }
     if problems.is_empty() {
         return Ok(tables);

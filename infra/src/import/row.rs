@@ -71,7 +71,8 @@ pub(super) fn read(
             continue;
         }
         let number = number(found, decimal_comma).ok_or_else(|| {
-            nonsense(format!("{}: expected a number, but found {found:?}", heading.quantity()))
+            let (quantity, found) = (heading.quantity(), quoted(found));
+            nonsense(format!("{quantity}: expected a number, but found {found}"))
         })?;
         let value = Value::new(heading.value(number))
             .map_err(|error| nonsense(format!("{}: {error}", heading.quantity())))?;
@@ -87,7 +88,7 @@ pub(super) fn read(
         ),
         (Some(fault), true) => Outcome::Failed(Fault::from_name(fault).ok_or_else(|| {
             let names = Fault::ALL.map(Fault::name).join(", ");
-            nonsense(format!("expected a fault ({names}), but found {fault:?}"))
+            nonsense(format!("expected a fault ({names}), but found {}", quoted(fault)))
         })?),
         (Some(_), false) => return Err(nonsense("a fault has no values beside it".to_owned())),
     };
@@ -102,9 +103,9 @@ pub(super) fn read(
     let named = header.name.map(|(boot, seq)| (cell(boot), cell(seq)));
     let (boot, seq) = match named {
         Some((boot, seq)) if !(boot.is_empty() && seq.is_empty()) => {
-            let seq = seq
-                .parse::<u64>()
-                .map_err(|_| nonsense(format!("expected a number in seq, but found {seq:?}")))?;
+            let seq = seq.parse::<u64>().map_err(|_| {
+                nonsense(format!("expected a number in seq, but found {}", quoted(seq)))
+            })?;
             (BootId::try_from(boot), Seq::try_from(seq))
         }
         Some(_) | None => (BootId::try_from(IMPORT), number_of(&outcome)),
@@ -135,7 +136,7 @@ fn when<'a>(
         (true, Some(uptime)) => {
             let at = uptime.parse().ok().and_then(|millis| UnixMillis::new(millis).ok());
             let at = at.ok_or_else(|| {
-                nonsense(format!("expected milliseconds of uptime, but found {uptime:?}"))
+                nonsense(format!("expected milliseconds of uptime, but found {}", quoted(uptime)))
             })?;
             Ok((Shown::Once(at), Clock::Unset))
         }
@@ -168,6 +169,14 @@ where
             Err(nonsense(format!("expected {what} {said} as --{what} says, but found {written}")))
         }
         Some(_) | None => Ok(Some(written)),
+    }
+}
+
+/// What stands in a cell, cut to 64 characters, for a message.
+pub(super) fn quoted(cell: &str) -> String {
+    match cell.char_indices().nth(64) {
+        Some((end, _)) => format!("{:?}…", cell.get(..end).unwrap_or_default()),
+        None => format!("{cell:?}"),
     }
 }
 
@@ -271,6 +280,10 @@ mod tests {
             Err(RowError::Nonsense(why)) => why,
             other => panic!("{other:?}"),
         };
+        let long = format!("2026-11-23T17:48:35Z,,pi-1,s,b,7,,{}", "x".repeat(1000));
+        assert!(why(OURS, &long).ends_with(&format!("found \"{}\"…", "x".repeat(64))));
+        let long = format!("{},,pi-1,s,b,7,,1", "x".repeat(1000));
+        assert!(why(OURS, &long).len() < 200, "{}", why(OURS, &long));
         for (cells, part) in [
             ("2026-11-23T17:48:35Z,,pi-1,s,b,7,", "expected 8 cells"),
             ("2026-11-23T17:48:35Z,,pi-1,s,b,7,,warm", "expected a number, but found \"warm\""),

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use tidings_schema::UnixMillis;
 
+use super::row::quoted;
 use crate::export::zone::{Shown, Zone};
 
 /// Why a text is no time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TimeError {
     /// It is by the clock on some wall, and nobody says on which.
-    #[error("the time {0:?} has no offset: say with --zone where it was (UTC, Europe/Berlin, …)")]
+    #[error("the time {} has no offset: say with --zone where it was (UTC, Europe/Berlin, …)", quoted(.0))]
     NoZone(String),
     /// It is none.
     #[error("{0}")]
@@ -26,7 +27,8 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<Shown, TimeError> 
     if let Ok(number) = text.parse::<f64>() {
         return of_number(number).map(Shown::Once).ok_or_else(|| {
             none(format!(
-                "expected seconds (1e9 to 1e11) or milliseconds (1e12 to 1e14) since 1970, but found {text:?}"
+                "expected seconds (1e9 to 1e11) or milliseconds (1e12 to 1e14) since 1970, but found {}",
+                quoted(text)
             ))
         });
     }
@@ -37,7 +39,8 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<Shown, TimeError> 
         return UnixMillis::new(millis).map(Shown::Once).map_err(|error| none(error.to_string()));
     }
     if let Some((civil, named)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) {
-        let zone = named.trim_start_matches('!').parse().map_err(none)?;
+        let zone = named.trim_start_matches('!');
+        let zone = zone.get(..64).unwrap_or(zone).parse().map_err(none)?;
         return read(civil, Some(&zone));
     }
     let date = || text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len());
@@ -45,7 +48,8 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<Shown, TimeError> 
         Some(date) => date.to_datetime(jiff::civil::Time::midnight()),
         None => text.parse::<DateTime>().map_err(|_| {
             none(format!(
-                "expected a time such as 2026-11-23T08:00:00Z, 2026-11-23 08:00 or seconds since 1970, but found {text:?}"
+                "expected a time such as 2026-11-23T08:00:00Z, 2026-11-23 08:00 or seconds since 1970, but found {}",
+                quoted(text)
             ))
         })?,
     };

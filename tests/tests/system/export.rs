@@ -325,6 +325,8 @@ async fn a_table_of_somebody_comes_in_by_the_function_s_own_rules() {
     let import = [&import[..], &["--unit", "leaf_wetness=%"]].concat();
     let end = tidings(&rig, &import).await;
     assert!(end.code == Some(1) && end.stderr.contains("--zone"), "{}", end.stderr);
+    let end = tidings(&rig, &[&import[..], &["--zone", "UTC", "--skip", "nope"]].concat()).await;
+    assert!(end.code == Some(1) && end.stderr.contains("--skip nope: no file"), "{}", end.stderr);
     assert_eq!(rig.stored("pi-1", "import").await, [], "nothing was written");
 
     let import = [&import[..], &["--zone", "Europe/Berlin"]].concat();
