@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tidings_schema::{DeviceId, SensorId};
 
-use super::columns::{Columns, Run, runs};
+use super::columns::{Columns, Share, shares};
 use super::place::{self, Bucket};
 use super::sheet::Sheet;
 use super::state::{self, Done, MONTHS, Months};
@@ -16,7 +16,14 @@ use crate::dynamo::StoredReading;
 
 /// Readings that are held before they are written: the columns of a file are those that stand in the
 /// first of them, and a row group of Parquet is as large. Some 20 MB.
-pub(super) const GROUP: usize = 20_000;
+const MAX_HELD: usize = 20_000;
+
+/// Of wide readings, fewer: so many values with their names and units are as large.
+const MAX_CELLS: usize = 100_000;
+
+/// Files of one month that are written at once: one for each unit of a quantity that comes and goes.
+/// Beyond that, the oldest is ended.
+const MAX_OPEN: usize = 16;
 
 /// What the files of an export share.
 #[derive(Debug, Clone)]
@@ -40,8 +47,9 @@ pub(super) struct Files<'a> {
     current: Option<Bucket>,
     /// What stands in that month: its own readings, and those of a device that did not know the time.
     piles: BTreeMap<Bucket, Pile>,
-    /// Readings in all piles that are held.
+    /// Readings in all piles that are held, and their values.
     held: usize,
+    cells: usize,
     /// Readings of the month so far.
     readings: u64,
 }
@@ -50,12 +58,14 @@ pub(super) struct Files<'a> {
 #[derive(Default)]
 struct Pile {
     held: Vec<StoredReading>,
-    open: Option<Open>,
-    /// Its files of this month that are whole.
+    /// The files that are being written, the newest last.
+    open: Vec<Open>,
+    /// Files of this month that were begun, and those of them that are whole.
+    begun: usize,
     files: Vec<String>,
 }
 
-/// The file that is being written.
+/// A file that is being written.
 struct Open {
     sheet: Sheet,
     name: String,
@@ -94,6 +104,7 @@ impl<'a> Files<'a> {
             current: None,
             piles: BTreeMap::new(),
             held: 0,
+            cells: 0,
             readings: 0,
         })
     }
@@ -121,9 +132,11 @@ impl<'a> Files<'a> {
             self.current = Some(month);
         }
         self.readings += 1;
+        let reading = self.style.format.needed(reading);
         self.held += 1;
+        self.cells += 1 + reading.values.len() + reading.units.len() + reading.labels.len();
         self.piles.entry(Bucket::of(&reading)).or_default().held.push(reading);
-        if self.held >= GROUP { self.flush() } else { Ok(()) }
+        if self.held >= MAX_HELD || self.cells >= MAX_CELLS { self.flush() } else { Ok(()) }
     }
 
     /// Ends the last month: there are no more readings.
@@ -145,7 +158,7 @@ impl<'a> Files<'a> {
         let mut files = Vec::new();
         for pile in std::mem::take(&mut self.piles).into_values() {
             files.extend(pile.files);
-            if let Some(open) = pile.open {
+            for open in pile.open {
                 files.push(self.end_file(open)?);
             }
         }
@@ -161,32 +174,39 @@ impl<'a> Files<'a> {
             self.flush_pile(bucket, pile)?;
         }
         self.piles = piles;
-        self.held = 0;
+        (self.held, self.cells) = (0, 0);
         Ok(())
     }
 
     fn flush_pile(&self, bucket: &Bucket, pile: &mut Pile) -> Result<(), Trouble> {
-        let runs = match self.style.format {
+        let shares = match self.style.format {
             // A line says itself what is in it.
             Format::Jsonl => {
-                let (range, is_new) = (0..pile.held.len(), pile.open.is_none());
-                vec![Run { range, columns: Columns::default(), is_new }]
+                let (rows, is_new) = ((0..pile.held.len()).collect(), pile.open.is_empty());
+                vec![Share { rows, columns: Columns::default(), is_new }]
             }
             Format::Csv | Format::Parquet => {
-                runs(pile.open.as_ref().map(|open| &open.columns), &pile.held)
+                shares(pile.open.iter().map(|open| &open.columns), &pile.held)
             }
         };
-        for run in runs {
-            if run.is_new {
-                if let Some(open) = pile.open.take() {
-                    pile.files.push(self.end_file(open)?);
-                }
-                pile.open = Some(self.begin_file(bucket, pile.files.len(), run.columns)?);
+        // Those that are open come first, and in their order; so the oldest is written already.
+        let mut ended = 0;
+        for (place, share) in shares.into_iter().enumerate() {
+            if share.is_new {
+                let open = self.begin_file(bucket, pile.begun, share.columns)?;
+                pile.begun += 1;
+                pile.open.push(open);
             }
-            let readings = pile.held.get(run.range).unwrap_or_default();
-            if let Some(open) = &mut pile.open {
-                let written = open.sheet.write(readings, &open.columns, &self.style.zone);
+            let Some(open) = pile.open.get_mut(place - ended) else { continue };
+            let readings = share.rows.iter().filter_map(|place| pile.held.get(*place));
+            let readings: Vec<&StoredReading> = readings.collect();
+            if !readings.is_empty() {
+                let written = open.sheet.write(&readings, &open.columns, &self.style.zone);
                 written.map_err(|error| error.of(&self.folder))?;
+            }
+            if pile.open.len() > MAX_OPEN {
+                pile.files.push(self.end_file(pile.open.remove(0))?);
+                ended += 1;
             }
         }
         // The room is used again.

@@ -43,7 +43,7 @@ use self::progress::Progress;
 use self::sums::Sums;
 use self::zone::Zone;
 use crate::Trouble;
-use crate::dynamo::{Between, Database};
+use crate::dynamo::{Between, Database, StoredReading};
 use crate::query::time;
 use crate::target::Target;
 
@@ -67,8 +67,8 @@ pub struct ExportArguments {
     format: Format,
     /// A folder for files device=DEVICE/sensor=SENSOR/YYYY-MM.FORMAT, one for each month in UTC. Run
     /// again, the same command goes on with what is not whole. A file has a column for each quantity
-    /// of the first 20,000 readings of its month; where another quantity or unit comes up, the month
-    /// goes on in YYYY-MM.2.FORMAT. Readings of which nobody knows the time are in unset.FORMAT, with
+    /// of the first 20,000 readings of its month (fewer of many quantities); where another comes up, or
+    /// another unit, the month goes on in YYYY-MM.2.FORMAT. Readings of which nobody knows the time are in unset.FORMAT, with
     /// the uptime of their device and when they came [default: standard output].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -101,6 +101,20 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Parquet => "parquet",
         }
+    }
+}
+
+impl Format {
+    /// What of a reading is written, for what is held until then.
+    fn needed(self, mut reading: StoredReading) -> StoredReading {
+        match self {
+            Self::Jsonl => {}
+            Self::Csv | Self::Parquet => {
+                reading.site = None;
+                reading.labels.clear();
+            }
+        }
+        reading
     }
 }
 

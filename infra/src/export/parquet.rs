@@ -28,7 +28,6 @@ use parquet::file::properties::WriterProperties;
 use tidings_schema::Clock;
 
 use super::columns::{Columns, unit_of};
-use super::files::GROUP;
 use super::rows::{FIXED, RECEIVED_AT, UPTIME};
 use super::zone::Zone;
 use crate::dynamo::StoredReading;
@@ -67,8 +66,6 @@ impl ParquetFile {
         let said = said.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            // What is held in memory until it is written.
-            .set_max_row_group_row_count(Some(GROUP))
             .set_created_by(concat!("tidings ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(said.collect()))
             .build();
@@ -76,10 +73,10 @@ impl ParquetFile {
         Ok(Self { writer, schema, columns: columns.clone(), zone, with_uptime })
     }
 
-    /// Writes readings, whose quantities all have columns.
-    pub(super) fn write(&mut self, readings: &[StoredReading]) -> Result<(), WriteError> {
+    /// Writes readings, whose quantities all have columns, as one row group.
+    pub(super) fn write(&mut self, readings: &[&StoredReading]) -> Result<(), WriteError> {
         let time = |at: &dyn Fn(&StoredReading) -> Option<i64>| -> ArrayRef {
-            let times: TimestampMillisecondArray = readings.iter().map(at).collect();
+            let times: TimestampMillisecondArray = readings.iter().copied().map(at).collect();
             Arc::new(times.with_timezone(self.zone.clone()))
         };
         let is = |reading: &StoredReading, clock| reading.clock == clock;
@@ -87,7 +84,7 @@ impl ParquetFile {
             |clock| move |reading: &StoredReading| is(reading, clock).then(|| reading.at.get());
         let mut arrays = vec![time(&at(Clock::Set))];
         if self.with_uptime {
-            let uptimes: Int64Array = readings.iter().map(at(Clock::Unset)).collect();
+            let uptimes: Int64Array = readings.iter().copied().map(at(Clock::Unset)).collect();
             arrays.push(Arc::new(uptimes));
         }
         arrays.push(dictionary(readings, |reading| &reading.device)?);
@@ -104,7 +101,8 @@ impl ParquetFile {
         }
         arrays.push(time(&|reading: &StoredReading| reading.received_at));
         self.writer.write(&RecordBatch::try_new(self.schema.clone(), arrays)?)?;
-        Ok(())
+        // What was held is a row group: the writer would hold many of them.
+        Ok(self.writer.flush()?)
     }
 
     /// Ends it and gives the file, to be synced.
@@ -114,7 +112,7 @@ impl ParquetFile {
 }
 
 fn dictionary(
-    readings: &[StoredReading],
+    readings: &[&StoredReading],
     name: impl Fn(&StoredReading) -> &String,
 ) -> Result<ArrayRef, WriteError> {
     // A file is of one device and one sensor.

@@ -81,7 +81,7 @@ pub(super) fn line(reading: &StoredReading, zone: &Zone) -> Result<String, Troub
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::runs;
+    use super::super::columns::shares;
     use super::super::columns::tests::reading;
     use super::*;
 
@@ -91,7 +91,7 @@ mod tests {
             reading(1_795_456_115_802, &[("temperature", 21.5, None), ("seq", 1e-7, None)]),
             reading(1_795_456_115_803, &[("leaf", 3.0, Some("%"))]),
         ];
-        let columns = runs(None, &readings).remove(0).columns;
+        let columns = shares([].iter(), &readings).remove(0).columns;
         let header = header(&columns, false).join(",");
         assert_eq!(header, "time,device,sensor,boot,seq,fault,leaf [%],seq [],temperature");
         let berlin: Zone = "Europe/Berlin".parse().unwrap();

@@ -56,7 +56,7 @@ impl Sheet {
     /// Writes readings, whose quantities all have columns.
     pub(super) fn write(
         &mut self,
-        readings: &[StoredReading],
+        readings: &[&StoredReading],
         columns: &Columns,
         zone: &Zone,
     ) -> Result<(), Wrong> {

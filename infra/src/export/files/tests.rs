@@ -70,12 +70,12 @@ fn columns_that_come_up_late_begin_a_file() {
     let style = style(Format::Csv);
     let mut files = open(root.path(), &style);
     let t = ("temperature", 21.5, None);
-    for number in 0..GROUP {
+    for number in 0..MAX_HELD {
         files.add(reading(NOVEMBER + i64::try_from(number).unwrap(), &[t])).unwrap();
     }
     files.add(reading(NOVEMBER + 90_000, &[t, ("humidity", 40.0, None)])).unwrap();
     files.finish().unwrap();
-    assert_eq!(text(root.path(), "2026-11.csv").lines().count(), GROUP + 1);
+    assert_eq!(text(root.path(), "2026-11.csv").lines().count(), MAX_HELD + 1);
     let rest = text(root.path(), "2026-11.2.csv");
     assert!(rest.starts_with("time,device,sensor,boot,seq,fault,humidity,temperature\n"), "{rest}");
     assert_eq!(rest.lines().count(), 2);
@@ -90,7 +90,7 @@ fn what_was_not_whole_is_taken_away_and_begun_again() {
         let file = |name: &str| format!("{name}.{format}");
         let mut files = open(&root, &style);
         files.add(reading(NOVEMBER, &[])).unwrap();
-        for number in 0..i64::try_from(GROUP).unwrap() {
+        for number in 0..i64::try_from(MAX_HELD).unwrap() {
             files.add(reading(DECEMBER + number, &[])).unwrap();
         }
         // As if the power failed.
@@ -201,4 +201,56 @@ fn what_is_of_others_is_not_touched() {
     export(root.path(), &other, &[reading(NOVEMBER, &[])]).unwrap();
     assert!(refused(root.path()).contains("_months.json is not of this export"));
     assert_eq!(names(root.path()), set(&["2026-11.csv", MONTHS]));
+}
+
+#[test]
+fn a_unit_that_comes_and_goes_has_one_file() {
+    let root = tempfile::tempdir().unwrap();
+    let style = style(Format::Csv);
+    let unit = |number: i64| if number % 2 == 0 { "%" } else { "/" };
+    // Also beyond what is held at once.
+    let count = i64::try_from(MAX_HELD).unwrap() + 20;
+    let readings: Vec<StoredReading> = (0..count)
+        .map(|number| reading(NOVEMBER + number, &[("leaf", 3.0, Some(unit(number)))]))
+        .collect();
+    export(root.path(), &style, &readings).unwrap();
+    assert_eq!(names(root.path()), set(&["2026-11.csv", "2026-11.2.csv", MONTHS]));
+    for name in ["2026-11.csv", "2026-11.2.csv"] {
+        assert_eq!(text(root.path(), name).lines().count(), 1 + MAX_HELD / 2 + 10);
+    }
+    // Of more units than files are open, each has more than one, and none is lost.
+    let root = tempfile::tempdir().unwrap();
+    let units = ["%", "/", "V", "A", "W", "J"];
+    let readings: Vec<StoredReading> = (0..36 * 4)
+        .map(|number| {
+            let (one, two) = (units[number % 6], units[number / 6 % 6]);
+            let at = NOVEMBER + i64::try_from(number).unwrap();
+            reading(at, &[("one", 1.0, Some(one)), ("two", 2.0, Some(two))])
+        })
+        .collect();
+    export(root.path(), &style, &readings).unwrap();
+    assert_eq!(open(root.path(), &style).months().readings(), 36 * 4);
+    let files = names(root.path()).into_iter().filter(|name| name.ends_with(".csv"));
+    assert_eq!(files.map(|name| text(root.path(), &name).lines().count() - 1).sum::<usize>(), 144);
+}
+
+#[test]
+fn wide_readings_are_held_by_their_values() {
+    let root = tempfile::tempdir().unwrap();
+    let style = style(Format::Csv);
+    let mut files = open(root.path(), &style);
+    let quantities: Vec<String> = (0..40).map(|number| format!("q{number}")).collect();
+    let wide: Vec<_> = quantities.iter().map(|name| (name.as_str(), 1.0, Some("V"))).collect();
+    let labels = [("place".to_owned(), "roof".to_owned())].into();
+    let one = StoredReading { labels, site: Some("berlin".to_owned()), ..reading(NOVEMBER, &wide) };
+    let mut most = 0;
+    for _ in 0..5000 {
+        files.add(one.clone()).unwrap();
+        most = most.max(files.held);
+    }
+    assert!(most * 81 <= MAX_CELLS, "{most}");
+    files.add(one).unwrap();
+    let held = files.piles.values().flat_map(|pile| &pile.held);
+    assert!(held.clone().count() > 0);
+    assert!(held.clone().all(|reading| reading.labels.is_empty() && reading.site.is_none()));
 }
