@@ -227,7 +227,11 @@ fn cells(readings: &[StoredReading], with_units: bool) -> (Vec<String>, Vec<Vec<
 pub fn taken(reading: &StoredReading) -> String {
     match reading.clock {
         Clock::Set => time(reading.at),
-        Clock::Unset => format!("uptime {} s", reading.at.seconds()),
+        // All of it, so that what is printed can be imported as what it was.
+        Clock::Unset => {
+            let (seconds, millis) = (reading.at.seconds(), reading.at.get() % 1000);
+            format!("uptime {seconds}.{millis:03} s")
+        }
     }
 }
 
@@ -302,7 +306,7 @@ mod tests {
         print(&readings, Format::Csv, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "time,sensor,boot,seq,fault,temperature\n1970-01-01T00:00:00.000Z,a,b,7,,21.5\n1970-01-01T00:00:00.000Z,b,b,7,timeout,\nuptime 0 s,c,b,7,,\n"
+            "time,sensor,boot,seq,fault,temperature\n1970-01-01T00:00:00.000Z,a,b,7,,21.5\n1970-01-01T00:00:00.000Z,b,b,7,timeout,\nuptime 0.000 s,c,b,7,,\n"
         );
     }
 

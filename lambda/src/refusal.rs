@@ -105,6 +105,14 @@ pub enum Refusal {
         /// The reading's time in milliseconds.
         found: i64,
     },
+    /// The reading counts from when its device was switched on, and says a time that is none.
+    #[error(
+        "the clock is said to be unset, so the time counts from when the device was switched on, but it is {found} ms, expected less than {EARLIEST_MS} ms (50 years): leave \"clock\" away where the time is right"
+    )]
+    Uptime {
+        /// The reading's time in milliseconds.
+        found: i64,
+    },
     /// The reading would expire at once.
     #[error(
         "reading is {age_days} days old, which is more than the {limit_days} days that readings are kept"
@@ -140,6 +148,7 @@ impl Refusal {
             Self::ItemTooLarge { .. } => "item-too-large",
             Self::Future { .. } => "time-in-future",
             Self::BeforeClock { .. } => "time-before-2020",
+            Self::Uptime { .. } => "uptime-too-long",
             Self::TooOld { .. } => "too-old",
             Self::Conflict => "conflicting-duplicate",
         }

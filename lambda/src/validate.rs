@@ -18,7 +18,8 @@ pub(crate) fn time(
 ) -> Result<(), Refusal> {
     let (at, received_at) = (at.get(), received_at.get());
     if clock == Clock::Unset {
-        return Ok(());
+        // It would stand among real times, where nobody looks for what has none.
+        return if at < EARLIEST_MS { Ok(()) } else { Err(Refusal::Uptime { found: at }) };
     }
     if at > received_at + MAX_FUTURE_MS {
         return Err(Refusal::Future { found: at, received_at });

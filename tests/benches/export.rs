@@ -4,7 +4,8 @@
 //! embedded DynamoDB by the function's own code, a tenth of them each as an item of its own and the
 //! others packed, and exports them by the real `tidings export`, to Parquet and to CSV. It prints
 //! readings a second and the most that was resident, as the kernel says of that process alone, and
-//! fails beyond the bound. Packs are the harder case: a page of them holds twenty times the readings.
+//! fails beyond the bound. Packs are the harder case: a page of them holds twenty times the readings. A
+//! fortieth as many are of a sensor with 40 quantities of its own, which weigh as much.
 
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value as Json;
 use tidings_ingest::config::Rules;
+use tidings_ingest::store::DynamoStore;
 use tidings_ingest::{Answer, Envelope, Ingest, Layout};
 use tidings_tests::{Rig, program};
 
@@ -35,16 +37,21 @@ async fn main() {
         seed(&rig, layout, sensor, readings).await;
         println!("{sensor}: {readings} readings put in {:.0} s", started.elapsed().as_secs_f64());
     }
+    let wide = readings / 40;
+    let started = Instant::now();
+    seed_wide(&rig, wide).await;
+    println!("wide: {wide} readings put in {:.0} s", started.elapsed().as_secs_f64());
     for format in ["parquet", "csv"] {
-        export(&rig, format, readings).await;
+        export(&rig, "pi-1", format, readings).await;
+        export(&rig, "wide", format, wide).await;
     }
     rig.stop().await;
 }
 
-async fn export(rig: &Rig, format: &str, readings: u64) {
+async fn export(rig: &Rig, device: &str, format: &str, readings: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = Command::new(program("tidings"))
-        .args(["export", "pi-1", "--json", "--format", format, "--out"])
+        .args(["export", device, "--json", "--format", format, "--out"])
         .arg(folder.path())
         .args(["--until", "2100-01-01T00:00:00Z"])
         .args(["--endpoint-url", &rig.cloud.dynamodb.endpoint])
@@ -66,7 +73,7 @@ async fn export(rig: &Rig, format: &str, readings: u64) {
     assert_eq!(said["readings"], readings, "{said}");
     let millis = said["milliseconds"].as_u64().expect("a number").max(1);
     println!(
-        "{format}: {readings} readings in {:.1} s, {} readings/s, at the most {:.1} MiB resident, {:.1} MB of files",
+        "{device} to {format}: {readings} readings in {:.1} s, {} readings/s, at the most {:.1} MiB resident, {:.1} MB of files",
         f64::from(u32::try_from(millis).unwrap_or(u32::MAX)) / 1000.0,
         readings * 1000 / millis,
         f64::from(u32::try_from(peak).unwrap_or(u32::MAX)) / 1024.0,
@@ -118,19 +125,46 @@ async fn seed(rig: &Rig, layout: Layout, sensor: &str, readings: u64) {
             begin + first * 10_000,
             rows.join(",")
         );
-        let envelope = Envelope {
-            payload: Envelope::encode_payload(payload.as_bytes()),
-            topic: "sensors/pi-1/readings".to_owned(),
-            client_id: "pi-1".to_owned(),
-            principal: None,
-            received_at: i64::try_from(now).expect("a time").try_into().expect("a time"),
-            trace_id: None,
-            envelope: 1,
-        };
-        let event = serde_json::to_string(&envelope).expect("an envelope is JSON");
-        let deadline = SystemTime::now() + Duration::from_secs(600);
-        let (answer, _) = ingest.handle(&event, deadline).await;
-        let Ok(Answer::Message(summary)) = answer else { panic!("{answer:?}") };
-        assert_eq!(summary.accepted, rows.len());
+        send(&ingest, "pi-1", &payload, now, rows.len()).await;
     }
+}
+
+/// Readings of a sensor with many quantities of its own, ten seconds apart, each packed.
+async fn seed_wide(rig: &Rig, readings: u64) {
+    let rules = Rules { layout: Layout::Packed, ..Rules::default() };
+    let ingest = Ingest::new(rig.database.store(), rules);
+    let now = u64::try_from(tidings_agent::clock::now().get()).expect("a time");
+    let fields: Vec<String> = (0..40).map(|one| format!(r#"["phase_{one}","V"]"#)).collect();
+    for first in (0..readings).step_by(100) {
+        let rows: Vec<String> = (first..readings.min(first + 100))
+            .map(|k| {
+                let values = (0..40).map(|one| format!(",{}.{}", 200 + (k + one) % 60, k % 10));
+                format!("[{},{k}{}]", (k - first) * 10_000, values.collect::<String>())
+            })
+            .collect();
+        let payload = format!(
+            r#"{{"v":1,"device":"wide","boot":"k3v9x2qd","t0":{},"series":[{{"sensor":"meter","fields":[{}],"rows":[{}]}}]}}"#,
+            now - (readings - first) * 10_000,
+            fields.join(","),
+            rows.join(",")
+        );
+        send(&ingest, "wide", &payload, now, rows.len()).await;
+    }
+}
+
+async fn send(ingest: &Ingest<DynamoStore>, device: &str, payload: &str, now: u64, rows: usize) {
+    let envelope = Envelope {
+        payload: Envelope::encode_payload(payload.as_bytes()),
+        topic: format!("sensors/{device}/readings"),
+        client_id: device.to_owned(),
+        principal: None,
+        received_at: i64::try_from(now).expect("a time").try_into().expect("a time"),
+        trace_id: None,
+        envelope: 1,
+    };
+    let event = serde_json::to_string(&envelope).expect("an envelope is JSON");
+    let deadline = SystemTime::now() + Duration::from_secs(600);
+    let (answer, _) = ingest.handle(&event, deadline).await;
+    let Ok(Answer::Message(summary)) = answer else { panic!("{answer:?}") };
+    assert_eq!(summary.accepted, rows);
 }

@@ -15,7 +15,7 @@ const REASONS = {
   "conflicting-duplicate": "two values for one reading", "unknown-unit": "a unit that no registry has", "wrong-unit": "a unit that the quantity is not measured in",
   "bad-value": "a value that is none", "unsupported-value": "a value that is no number", "out-of-range": "a value that no sensor can give",
   "out-of-device-range": "a value outside of the ranges that you gave", "time-in-future": "from the future", "time-before-2020": "from before 2020",
-  "too-old": "too old", "bad-time": "a time that is none", "bad-clock": "a clock that is none", "item-too-large": "too large for an item",
+  "uptime-too-long": "of an unset clock, with a time that is real", "too-old": "too old", "bad-time": "a time that is none", "bad-clock": "a clock that is none", "item-too-large": "too large for an item",
 };
 
 const read = (query) => ({ reason: query.get("reason") ?? "", device: query.get("device") ?? "", before: query.get("before") ?? "" });

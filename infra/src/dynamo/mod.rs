@@ -2,6 +2,7 @@
 
 mod alerts;
 mod fleet;
+mod identity;
 mod refusals;
 mod series;
 mod stored;

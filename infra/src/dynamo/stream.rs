@@ -33,20 +33,23 @@ impl Between {
         }
     }
 
-    /// The ranges of sort keys that hold them, in order: readings of an unset clock stand under the
-    /// time since their device was switched on, far below any real time; and a pack stands under its
-    /// first reading, while its last may be within the window.
-    fn ranges(&self, with_unset: bool) -> Vec<(UnixMillis, UnixMillis)> {
+    /// The ranges of sort keys that hold those that stand under `after` or a later time, in order:
+    /// readings of an unset clock stand under the time since their device was switched on, far below
+    /// any real time; and a pack stands under its first reading, while its last may be within the
+    /// window. A range without keys, of which DynamoDB says that it is none, is left out.
+    fn ranges(&self, after: UnixMillis) -> Vec<(UnixMillis, UnixMillis)> {
         let first_real = UnixMillis::new(EARLIEST_MS).unwrap_or(UnixMillis::MIN);
         let last_unset = first_real.offset(-1).unwrap_or(UnixMillis::MIN);
-        let from = self.from.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
-        if !with_unset {
-            return vec![(from.max(first_real), self.to)];
-        }
-        if from <= first_real {
-            return vec![(UnixMillis::MIN, self.to.max(last_unset))];
-        }
-        vec![(UnixMillis::MIN, last_unset), (from, self.to)]
+        let with_packs = |at: UnixMillis| at.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
+        let from = with_packs(self.from);
+        let ranges = if from <= first_real {
+            vec![(UnixMillis::MIN, self.to.max(last_unset))]
+        } else {
+            vec![(UnixMillis::MIN, last_unset), (from, self.to)]
+        };
+        let after = with_packs(after);
+        let left = ranges.into_iter().map(|(from, to)| (from.max(after), to));
+        left.filter(|(from, to)| from <= to).collect()
     }
 }
 
@@ -58,6 +61,7 @@ pub struct Stream {
     table: String,
     pk: String,
     between: Between,
+    after: UnixMillis,
     /// The ranges that are left, the next one last.
     ranges: Vec<(UnixMillis, UnixMillis)>,
     start: Option<Item>,
@@ -67,23 +71,24 @@ pub struct Stream {
 }
 
 impl Database {
-    /// Begins to read a sensor. Nothing is asked yet. Readings of which nobody knows when they were
-    /// taken are among them only `with_unset`.
+    /// Begins to read a sensor. Nothing is asked yet. Readings that stand under an earlier time than
+    /// `after`, whether or not it is their own, are left out: they have been read.
     #[must_use]
     pub fn stream(
         &self,
         device: &DeviceId,
         sensor: &SensorId,
         between: Between,
-        with_unset: bool,
+        after: UnixMillis,
     ) -> Stream {
-        let mut ranges = between.ranges(with_unset);
+        let mut ranges = between.ranges(after);
         ranges.reverse();
         Stream {
             client: self.client.clone(),
             table: self.tables.readings.clone(),
             pk: key::partition(device, sensor),
             between,
+            after,
             ranges,
             start: None,
             reorder: Reorder::default(),
@@ -131,8 +136,10 @@ impl Stream {
         for item in page.items() {
             match stored(item) {
                 Some((first, readings)) => {
-                    let between = self.between;
-                    let wanted = readings.into_iter().filter(|reading| between.wants(reading));
+                    let (between, after) = (self.between, self.after);
+                    let wanted = readings
+                        .into_iter()
+                        .filter(|reading| reading.at >= after && between.wants(reading));
                     self.reorder.add(first, wanted, &mut settled);
                 }
                 None => self.unreadable += 1,
@@ -307,14 +314,30 @@ mod tests {
     #[test]
     fn what_is_read_reaches_an_hour_before_the_window_and_to_the_unset_clocks() {
         let early = UnixMillis::new(EARLIEST_MS - 1).unwrap();
-        let hour_before = at(0).offset(-packed::SPAN_MS).unwrap();
+        let hour_before = |at: UnixMillis| at.offset(-packed::SPAN_MS).unwrap();
         let between = Between { from: at(0), to: at(9) };
-        assert_eq!(between.ranges(false), [(hour_before, at(9))]);
-        assert_eq!(between.ranges(true), [(UnixMillis::MIN, early), (hour_before, at(9))]);
-        let between = Between { from: UnixMillis::MIN, to: at(9) };
-        assert_eq!(between.ranges(true), [(UnixMillis::MIN, at(9))]);
-        assert_eq!(between.ranges(false), [(early.offset(1).unwrap(), at(9))]);
-        let between = Between { from: UnixMillis::MIN, to: UnixMillis::MIN };
-        assert_eq!(between.ranges(true), [(UnixMillis::MIN, early)]);
+        let all = UnixMillis::MIN;
+        assert_eq!(between.ranges(all), [(all, early), (hour_before(at(0)), at(9))]);
+        let between = Between { from: all, to: at(9) };
+        assert_eq!(between.ranges(all), [(all, at(9))]);
+        let between = Between { from: all, to: all };
+        assert_eq!(between.ranges(all), [(all, early)]);
+    }
+
+    #[test]
+    fn what_was_read_is_not_read_again_and_no_range_ends_before_it_begins() {
+        let early = UnixMillis::new(EARLIEST_MS - 1).unwrap();
+        let hour_before = |at: UnixMillis| at.offset(-packed::SPAN_MS).unwrap();
+        let between = Between { from: at(0), to: at(90_000) };
+        assert_eq!(between.ranges(at(80_000)), [(hour_before(at(80_000)), at(90_000))]);
+        // The month that was read last ends long after the window.
+        assert_eq!(between.ranges(at(2_000_000)), []);
+        let first_real = early.offset(1).unwrap();
+        assert_eq!(
+            between.ranges(first_real),
+            [(hour_before(first_real), early), (hour_before(at(0)), at(90_000))]
+        );
+        let backwards = Between { from: at(90_000), to: at(0) };
+        assert_eq!(backwards.ranges(UnixMillis::MIN), [(UnixMillis::MIN, early)]);
     }
 }

@@ -1,7 +1,6 @@
 //! Which quantities a file has columns for, and where a new file has to begin. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use tidings_schema::Quantity;
 
@@ -14,12 +13,12 @@ pub(super) struct Columns(BTreeMap<String, Option<String>>);
 
 /// Readings that go into one file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    /// Which of them.
-    pub(super) range: Range<usize>,
+pub(super) struct Share {
+    /// Which of them, by their places, in order.
+    pub(super) rows: Vec<usize>,
     /// The columns of the file.
     pub(super) columns: Columns,
-    /// Whether it is another file than before.
+    /// Whether it is a new file.
     pub(super) is_new: bool,
 }
 
@@ -31,20 +30,18 @@ impl Columns {
         })
     }
 
-    /// Takes the quantities of a reading in; says by `false` that one is there in another unit, and
-    /// then takes none.
-    pub(super) fn widen(&mut self, reading: &StoredReading) -> bool {
+    /// Takes the quantities of a reading in, unless one of them is there in another unit.
+    pub(super) fn widen(&mut self, reading: &StoredReading) {
         let unit = |name: &str| reading.units.get(name).cloned();
         let is_other = |name: &String| self.0.get(name).is_some_and(|known| *known != unit(name));
         if reading.values.keys().any(is_other) {
-            return false;
+            return;
         }
         for name in reading.values.keys() {
             if !self.0.contains_key(name) {
                 self.0.insert(name.clone(), unit(name));
             }
         }
-        true
     }
 
     /// The columns of a file that begins with the first of these readings and takes over what the
@@ -57,9 +54,7 @@ impl Columns {
             }
         }
         for reading in readings {
-            if !columns.widen(reading) {
-                break;
-            }
+            columns.widen(reading);
         }
         columns
     }
@@ -76,23 +71,28 @@ pub(super) fn unit_of<'a>(name: &str, said: Option<&'a str>) -> Option<&'a str> 
     said.or_else(known)
 }
 
-/// Shares readings out to files: to the open one as long as its columns fit, and to new ones with
-/// wider columns, or another unit, from there on.
-pub(super) fn runs(open: Option<&Columns>, readings: &[StoredReading]) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut columns = open.cloned();
-    let mut begin = 0;
-    while let Some(rest) = readings.get(begin..).filter(|rest| !rest.is_empty()) {
-        let (these, is_new) = match columns.take() {
-            Some(open) if open.fit(&rest[0]) => (open, false),
-            before => (Columns::begin(&before.unwrap_or_default(), rest), true),
-        };
-        let fitting = rest.iter().take_while(|reading| these.fit(reading)).count();
-        columns = Some(these.clone());
-        runs.push(Run { range: begin..begin + fitting, columns: these, is_new });
-        begin += fitting;
+/// Shares readings out to files: to those that are open, the newest first, as long as the columns of
+/// one fit, and to new ones with wider columns, or another unit, from there on. So a unit that comes
+/// and goes has a file, and not each time another. Gives the open files first, in their order.
+pub(super) fn shares<'a>(
+    open: impl Iterator<Item = &'a Columns>,
+    readings: &[StoredReading],
+) -> Vec<Share> {
+    let share = |columns, is_new| Share { rows: Vec::new(), columns, is_new };
+    let mut shares: Vec<Share> = open.cloned().map(|columns| share(columns, false)).collect();
+    for (place, reading) in readings.iter().enumerate() {
+        let fitting = shares.iter().rposition(|share| share.columns.fit(reading));
+        let fitting = fitting.unwrap_or_else(|| {
+            let before = shares.last().map(|share| share.columns.clone()).unwrap_or_default();
+            let rest = readings.get(place..).unwrap_or_default();
+            shares.push(share(Columns::begin(&before, rest), true));
+            shares.len() - 1
+        });
+        if let Some(share) = shares.get_mut(fitting) {
+            share.rows.push(place);
+        }
     }
-    runs
+    shares
 }
 
 #[cfg(test)]
@@ -125,55 +125,62 @@ pub(super) mod tests {
         }
     }
 
-    fn names(run: &Run) -> Vec<(&str, Option<&str>)> {
-        run.columns.iter().collect()
+    fn names(share: &Share) -> Vec<(&str, Option<&str>)> {
+        share.columns.iter().collect()
+    }
+
+    fn told(shares: &[Share]) -> Vec<(&[usize], bool)> {
+        shares.iter().map(|share| (share.rows.as_slice(), share.is_new)).collect()
     }
 
     #[test]
     fn a_file_has_the_columns_of_all_that_are_known_when_it_begins() {
         let (t, h) = (("temperature", 21.5, None), ("humidity", 40.0, None));
         let readings = [reading(0, &[t]), reading(1, &[]), reading(2, &[h]), reading(3, &[t])];
-        let runs = runs(None, &readings);
-        assert_eq!(runs.len(), 1);
-        assert_eq!((runs[0].range.clone(), runs[0].is_new), (0..4, true));
-        assert_eq!(names(&runs[0]), [("humidity", None), ("temperature", None)]);
+        let shares = shares([].iter(), &readings);
+        assert_eq!(told(&shares), [([0, 1, 2, 3].as_slice(), true)]);
+        assert_eq!(names(&shares[0]), [("humidity", None), ("temperature", None)]);
     }
 
     #[test]
     fn a_new_quantity_begins_a_wider_file() {
         let (t, h, l) =
             (("temperature", 21.5, None), ("humidity", 40.0, None), ("leaf", 3.0, Some("%")));
-        let open = runs(None, &[reading(0, &[t])]).remove(0).columns;
+        let open = shares([].iter(), &[reading(0, &[t])]).remove(0).columns;
         let readings = [reading(1, &[t]), reading(2, &[]), reading(3, &[t, h]), reading(4, &[l])];
-        let runs = runs(Some(&open), &readings);
-        let told: Vec<_> = runs.iter().map(|run| (run.range.clone(), run.is_new)).collect();
-        assert_eq!(told, [(0..2, false), (2..4, true)]);
+        let shares = shares([open].iter(), &readings);
+        assert_eq!(told(&shares), [([0, 1].as_slice(), false), ([2, 3].as_slice(), true)]);
         assert_eq!(
-            names(&runs[1]),
+            names(&shares[1]),
             [("humidity", None), ("leaf", Some("%")), ("temperature", None)]
         );
     }
 
     #[test]
-    fn another_unit_begins_a_file() {
-        let leaf = |unit| ("leaf", 3.0, unit);
+    fn each_unit_has_a_file_and_not_each_change_of_it() {
+        let leaf = |unit| reading(0, &[("leaf", 3.0, unit)]);
         let readings = [
-            reading(0, &[leaf(Some("%"))]),
-            reading(1, &[leaf(Some("/")), ("temperature", 1.0, None)]),
-            reading(2, &[leaf(None)]),
+            leaf(Some("%")),
+            reading(1, &[("leaf", 3.0, Some("/")), ("temperature", 1.0, None)]),
+            leaf(Some("%")),
+            leaf(None),
+            leaf(Some("/")),
+            reading(2, &[]),
         ];
-        let runs = runs(None, &readings);
-        let told: Vec<_> = runs.iter().map(|run| (run.range.clone(), run.is_new)).collect();
-        assert_eq!(told, [(0..1, true), (1..2, true), (2..3, true)]);
-        assert_eq!(names(&runs[1]), [("leaf", Some("/")), ("temperature", None)]);
-        assert_eq!(names(&runs[2]), [("leaf", None), ("temperature", None)]);
+        let shares = shares([].iter(), &readings);
+        assert_eq!(
+            told(&shares),
+            [([0, 2].as_slice(), true), ([1, 4].as_slice(), true), ([3, 5].as_slice(), true)]
+        );
+        assert_eq!(names(&shares[1]), [("leaf", Some("/")), ("temperature", None)]);
+        assert_eq!(names(&shares[2]), [("leaf", None), ("temperature", None)]);
         assert_eq!(unit_of("temperature", None), Some("Cel"));
         assert_eq!((unit_of("leaf", Some("%")), unit_of("leaf", None)), (Some("%"), None));
     }
 
     proptest! {
         #[test]
-        fn every_reading_stands_in_one_run_whose_columns_fit_it(
+        fn every_reading_stands_in_one_file_whose_columns_fit_it(
             rows in prop::collection::vec(
                 prop::collection::btree_map(
                     prop::sample::select(vec!["a", "b", "c", "temperature"]),
@@ -194,18 +201,20 @@ pub(super) mod tests {
                 .collect();
             // As two buffers of one month, one after the other.
             let (first, second) = readings.split_at(cut.min(readings.len()));
-            let of_first = runs(None, first);
-            let of_second = runs(of_first.last().map(|run| &run.columns), second);
-            prop_assert!(of_first.first().is_none_or(|run| run.is_new));
+            let of_first = shares([].iter(), first);
+            let open: Vec<Columns> = of_first.iter().map(|share| share.columns.clone()).collect();
+            let of_second = shares(open.iter(), second);
+            prop_assert!(of_first.iter().all(|share| share.is_new));
+            prop_assert!(of_second.iter().take(open.len()).all(|share| !share.is_new));
             for (part, of_part) in [(first, of_first), (second, of_second)] {
-                let mut next = 0;
-                for run in of_part {
-                    prop_assert_eq!(run.range.start, next);
-                    prop_assert!(!run.range.is_empty());
-                    prop_assert!(part[run.range.clone()].iter().all(|one| run.columns.fit(one)));
-                    next = run.range.end;
+                let mut places = Vec::new();
+                for share in of_part {
+                    prop_assert!(share.rows.iter().all(|place| share.columns.fit(&part[*place])));
+                    prop_assert!(share.rows.is_sorted());
+                    places.extend(share.rows);
                 }
-                prop_assert_eq!(next, part.len());
+                places.sort_unstable();
+                prop_assert_eq!(places, (0..part.len()).collect::<Vec<_>>());
             }
         }
     }

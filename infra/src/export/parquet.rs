@@ -10,7 +10,7 @@
 //! | `fault` | text or null |
 //! | `received_at` | timestamp in milliseconds with the zone, or null |
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -28,13 +28,9 @@ use parquet::file::properties::WriterProperties;
 use tidings_schema::Clock;
 
 use super::columns::{Columns, unit_of};
-use super::files::GROUP;
-use super::rows::{FIXED, UPTIME};
+use super::rows::{FIXED, RECEIVED_AT, UPTIME};
 use super::zone::Zone;
 use crate::dynamo::StoredReading;
-
-/// The last column.
-const RECEIVED_AT: &str = "received_at";
 
 /// A file that is being written.
 pub(super) struct ParquetFile {
@@ -70,8 +66,6 @@ impl ParquetFile {
         let said = said.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            // What is held in memory until it is written.
-            .set_max_row_group_row_count(Some(GROUP))
             .set_created_by(concat!("tidings ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(said.collect()))
             .build();
@@ -79,10 +73,10 @@ impl ParquetFile {
         Ok(Self { writer, schema, columns: columns.clone(), zone, with_uptime })
     }
 
-    /// Writes readings, whose quantities all have columns.
-    pub(super) fn write(&mut self, readings: &[StoredReading]) -> Result<(), WriteError> {
+    /// Writes readings, whose quantities all have columns, as one row group.
+    pub(super) fn write(&mut self, readings: &[&StoredReading]) -> Result<(), WriteError> {
         let time = |at: &dyn Fn(&StoredReading) -> Option<i64>| -> ArrayRef {
-            let times: TimestampMillisecondArray = readings.iter().map(at).collect();
+            let times: TimestampMillisecondArray = readings.iter().copied().map(at).collect();
             Arc::new(times.with_timezone(self.zone.clone()))
         };
         let is = |reading: &StoredReading, clock| reading.clock == clock;
@@ -90,7 +84,7 @@ impl ParquetFile {
             |clock| move |reading: &StoredReading| is(reading, clock).then(|| reading.at.get());
         let mut arrays = vec![time(&at(Clock::Set))];
         if self.with_uptime {
-            let uptimes: Int64Array = readings.iter().map(at(Clock::Unset)).collect();
+            let uptimes: Int64Array = readings.iter().copied().map(at(Clock::Unset)).collect();
             arrays.push(Arc::new(uptimes));
         }
         arrays.push(dictionary(readings, |reading| &reading.device)?);
@@ -107,7 +101,8 @@ impl ParquetFile {
         }
         arrays.push(time(&|reading: &StoredReading| reading.received_at));
         self.writer.write(&RecordBatch::try_new(self.schema.clone(), arrays)?)?;
-        Ok(())
+        // What was held is a row group: the writer would hold many of them.
+        Ok(self.writer.flush()?)
     }
 
     /// Ends it and gives the file, to be synced.
@@ -117,7 +112,7 @@ impl ParquetFile {
 }
 
 fn dictionary(
-    readings: &[StoredReading],
+    readings: &[&StoredReading],
     name: impl Fn(&StoredReading) -> &String,
 ) -> Result<ArrayRef, WriteError> {
     // A file is of one device and one sensor.
@@ -140,14 +135,35 @@ fn schema(columns: &Columns, zone: &Arc<str>, with_uptime: bool) -> Schema {
     fields.push(Field::new("boot", DataType::Utf8, false));
     fields.push(Field::new("seq", DataType::Int64, false));
     fields.push(Field::new("fault", DataType::Utf8, true));
+    let quantities: BTreeSet<&str> = columns.iter().map(|(quantity, _)| quantity).collect();
     for (quantity, said) in columns.iter() {
-        // A column is found by its name alone.
-        let is_taken = FIXED.contains(&quantity) || quantity == RECEIVED_AT;
-        let name = if is_taken { format!("{quantity}_value") } else { quantity.to_owned() };
+        let name = free_name(quantity, &quantities);
         let mut metadata = HashMap::from([("quantity".to_owned(), quantity.to_owned())]);
         metadata.extend(unit_of(quantity, said).map(|unit| ("unit".to_owned(), unit.to_owned())));
         fields.push(Field::new(name, DataType::Float64, true).with_metadata(metadata));
     }
     fields.push(Field::new(RECEIVED_AT, timestamp(), true));
     Schema::new(fields)
+}
+
+/// The name of a quantity's column. A column is found by its name alone, so it is another than that of
+/// the columns that every reading has, and then than that of any quantity.
+fn free_name(quantity: &str, quantities: &BTreeSet<&str>) -> String {
+    let mut name = quantity.to_owned();
+    while FIXED.contains(&name.as_str()) || (name != quantity && quantities.contains(&*name)) {
+        name.push_str("_value");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        let quantities = BTreeSet::from(["seq", "seq_value", "received_at", "temperature"]);
+        let names: Vec<String> = quantities.iter().map(|one| free_name(one, &quantities)).collect();
+        assert_eq!(names, ["received_at_value", "seq_value_value", "seq_value", "temperature"]);
+    }
 }

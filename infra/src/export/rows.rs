@@ -1,20 +1,24 @@
 //! Readings as lines of text: CSV as `query` prints it, with the device, and JSON. Pure.
 
 use serde::Serialize;
-use tidings_schema::Clock;
+use tidings_schema::{Clock, UnixMillis};
 
 use super::columns::Columns;
 use super::zone::Zone;
 use crate::Trouble;
 use crate::dynamo::StoredReading;
 
-/// The columns that every reading has. `uptime_ms` stands only where there are readings without a
-/// time.
-pub(crate) const FIXED: [&str; 7] = ["time", UPTIME, "device", "sensor", "boot", "seq", "fault"];
+/// The columns that every reading has. `uptime_ms` and `received_at` stand only where there are
+/// readings without a time: when they came is all that anybody knows of when they were taken.
+pub(crate) const FIXED: [&str; 8] =
+    ["time", UPTIME, RECEIVED_AT, "device", "sensor", "boot", "seq", "fault"];
 
 /// Milliseconds since a device was switched on, of a reading of which nobody knows the time. Not
 /// `uptime`, which is a quantity.
 pub(crate) const UPTIME: &str = "uptime_ms";
+
+/// When a reading came.
+pub(crate) const RECEIVED_AT: &str = "received_at";
 
 /// The heading of a quantity: its name, and in brackets the unit that its values say themselves, or
 /// nothing where only the brackets tell it from a column that every reading has.
@@ -28,7 +32,8 @@ pub(crate) fn heading(quantity: &str, unit: Option<&str>) -> String {
 
 /// The headings of a file.
 pub(super) fn header(columns: &Columns, with_uptime: bool) -> Vec<String> {
-    let fixed = FIXED.into_iter().filter(|name| with_uptime || *name != UPTIME);
+    let fixed =
+        FIXED.into_iter().filter(|name| with_uptime || ![UPTIME, RECEIVED_AT].contains(name));
     let quantities = columns.iter().map(|(name, unit)| heading(name, unit));
     fixed.map(str::to_owned).chain(quantities).collect()
 }
@@ -45,7 +50,11 @@ pub(super) fn row(
         Clock::Unset => (String::new(), reading.at.to_string()),
     };
     let mut row = vec![time];
-    row.extend(with_uptime.then_some(uptime));
+    if with_uptime {
+        let came = reading.received_at.and_then(|at| UnixMillis::new(at).ok());
+        row.push(uptime);
+        row.push(came.map(|at| zone.write(at)).unwrap_or_default());
+    }
     row.push(reading.device.clone());
     row.push(reading.sensor.clone());
     row.push(reading.boot.to_string());
@@ -72,7 +81,7 @@ pub(super) fn line(reading: &StoredReading, zone: &Zone) -> Result<String, Troub
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::runs;
+    use super::super::columns::shares;
     use super::super::columns::tests::reading;
     use super::*;
 
@@ -82,7 +91,7 @@ mod tests {
             reading(1_795_456_115_802, &[("temperature", 21.5, None), ("seq", 1e-7, None)]),
             reading(1_795_456_115_803, &[("leaf", 3.0, Some("%"))]),
         ];
-        let columns = runs(None, &readings).remove(0).columns;
+        let columns = shares([].iter(), &readings).remove(0).columns;
         let header = header(&columns, false).join(",");
         assert_eq!(header, "time,device,sensor,boot,seq,fault,leaf [%],seq [],temperature");
         let berlin: Zone = "Europe/Berlin".parse().unwrap();
@@ -100,9 +109,12 @@ mod tests {
     fn a_reading_without_a_time_has_its_uptime() {
         let fault = StoredReading { clock: Clock::Unset, ..reading(12, &[]) };
         let columns = Columns::default();
-        assert_eq!(header(&columns, true).join(","), "time,uptime_ms,device,sensor,boot,seq,fault");
+        assert_eq!(
+            header(&columns, true).join(","),
+            "time,uptime_ms,received_at,device,sensor,boot,seq,fault"
+        );
         let row = row(&fault, &columns, &Zone::utc(), true).join(",");
-        assert_eq!(row, ",12,pi:1,s,b,7,timeout");
+        assert_eq!(row, ",12,1970-01-01T00:00:00.017Z,pi:1,s,b,7,timeout");
         let line = line(&fault, &Zone::utc()).unwrap();
         assert!(
             line.starts_with(r#"{"device":"pi:1","sensor":"s","at":12,"clock":"unset""#),

@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
-use tidings_schema::{DeviceId, SensorId};
+use tidings_schema::{DeviceId, SensorId, UnixMillis};
 
 use super::columns::Columns;
 use super::zone::Zone;
@@ -47,7 +47,7 @@ pub(super) async fn export(
     };
     let (mut readings, mut unreadable) = (0, 0);
     for (device, sensor) in sensors {
-        let mut stream = database.stream(device, sensor, between, true);
+        let mut stream = database.stream(device, sensor, between, UnixMillis::MIN);
         while let Some(page) = stream.next().await? {
             readings += page.len() as u64;
             for reading in &page {
@@ -90,7 +90,7 @@ async fn look(
     between: Between,
     columns: &mut Columns,
 ) -> Result<(), Trouble> {
-    let mut stream = database.stream(device, sensor, between, true).by(LOOK);
+    let mut stream = database.stream(device, sensor, between, UnixMillis::MIN).by(LOOK);
     let mut readings = stream.next().await?.unwrap_or_default();
     // What the page leaves waiting is settled by the next.
     readings.extend(stream.next().await?.unwrap_or_default());

@@ -15,57 +15,78 @@ const BUDGET_BYTES: usize = 32 * 1024;
 const MAX_OPEN: usize = 32;
 
 /// A message that is full.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Message {
     pub(super) device: DeviceId,
     pub(super) payload: Vec<u8>,
-    pub(super) readings: usize,
+    /// What is in it, each with its line.
+    pub(super) rows: Vec<(u64, Row)>,
+}
+
+impl Message {
+    /// The message of some rows of one that was full; `None` of none.
+    pub(super) fn of(rows: Vec<(u64, Row)>) -> Option<Self> {
+        let (_, Row { device, boot, clock, .. }) = rows.first()?;
+        // Fewer rows need no more room, but for a time that is written with more digits.
+        let mut batch = BatchBuilder::new(device, boot, 0, 2 * BUDGET_BYTES).with_clock(*clock);
+        for (_, row) in &rows {
+            batch.push(&row.reading).ok()?;
+        }
+        close(Open { batch, rows })
+    }
+}
+
+/// A message in the making.
+#[derive(Debug)]
+struct Open {
+    batch: BatchBuilder,
+    rows: Vec<(u64, Row)>,
 }
 
 /// Messages in the making. The same rows in the same order make the same messages.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
-    open: BTreeMap<(DeviceId, BootId, Clock), BatchBuilder>,
+    open: BTreeMap<(DeviceId, BootId, Clock), Open>,
 }
 
 impl Batches {
-    /// Takes a reading, and gives the messages that are full by it.
+    /// Takes the reading of a line, and gives the messages that are full by it.
     ///
     /// # Errors
     /// When no message can carry it.
-    pub(super) fn add(&mut self, row: &Row) -> Result<Vec<Message>, PushError> {
-        let Row { device, boot, clock, reading } = row;
-        let key = (device.clone(), boot.clone(), *clock);
+    pub(super) fn add(&mut self, line: u64, row: Row) -> Result<Vec<Message>, PushError> {
+        let key = (row.device.clone(), row.boot.clone(), row.clock);
         let mut full = Vec::new();
         if !self.open.contains_key(&key) && self.open.len() == MAX_OPEN {
             full = self.finish();
         }
-        let begin = || BatchBuilder::new(device, boot, 0, BUDGET_BYTES).with_clock(*clock);
-        let batch = self.open.entry(key).or_insert_with(begin);
-        match batch.push(reading) {
-            Ok(()) => Ok(full),
+        let begin = || {
+            let batch = BatchBuilder::new(&row.device, &row.boot, 0, BUDGET_BYTES);
+            Open { batch: batch.with_clock(row.clock), rows: Vec::new() }
+        };
+        let open = self.open.entry(key).or_insert_with(begin);
+        match open.batch.push(&row.reading) {
+            Ok(()) => {}
             Err(PushError::Full) => {
-                full.extend(close(device, std::mem::replace(batch, begin())));
-                batch.push(reading)?;
-                Ok(full)
+                full.extend(close(std::mem::replace(open, begin())));
+                open.batch.push(&row.reading)?;
             }
-            Err(error @ PushError::TooLarge { .. }) => Err(error),
+            Err(error @ PushError::TooLarge { .. }) => return Err(error),
         }
+        open.rows.push((line, row));
+        Ok(full)
     }
 
     /// All that is still open.
     pub(super) fn finish(&mut self) -> Vec<Message> {
-        std::mem::take(&mut self.open)
-            .into_iter()
-            .filter_map(|((device, ..), batch)| close(&device, batch))
-            .collect()
+        std::mem::take(&mut self.open).into_values().filter_map(close).collect()
     }
 }
 
-fn close(device: &DeviceId, batch: BatchBuilder) -> Option<Message> {
-    let readings = batch.readings();
+fn close(Open { batch, rows }: Open) -> Option<Message> {
+    let device = rows.first()?.1.device.clone();
     let payload = batch.finish()?;
-    Some(Message { device: device.clone(), payload, readings })
+    Some(Message { device, payload, rows })
 }
 
 #[cfg(test)]
@@ -80,6 +101,7 @@ mod tests {
         Row {
             device: "pi-1".try_into().unwrap(),
             boot: BootId::from_random(number % boots),
+            or_later: None,
             clock: if number.is_multiple_of(7) { Clock::Unset } else { Clock::Set },
             reading: Reading {
                 sensor: "s".try_into().unwrap(),
@@ -93,8 +115,8 @@ mod tests {
     fn messages(rows: &[Row]) -> Vec<Message> {
         let mut batches = Batches::default();
         let mut all = Vec::new();
-        for row in rows {
-            all.extend(batches.add(row).unwrap());
+        for (line, row) in (2..).zip(rows) {
+            all.extend(batches.add(line, row.clone()).unwrap());
             assert!(batches.open.len() <= MAX_OPEN);
         }
         all.extend(batches.finish());
@@ -113,8 +135,19 @@ mod tests {
                 prop_assert!(message.payload.len() <= BUDGET_BYTES);
                 let v1::Decoded { device, boot, clock, readings, refused } =
                     v1::decode(&message.payload).unwrap();
-                prop_assert!(refused.is_empty() && readings.len() == message.readings);
-                let row = |reading| Row { device: device.clone(), boot: boot.clone(), clock, reading };
+                prop_assert!(refused.is_empty() && readings.len() == message.rows.len());
+                for (line, row) in &message.rows {
+                    prop_assert_eq!(row.reading.seq.get() + 2, *line);
+                }
+                let whole = Message::of(message.rows.clone());
+                prop_assert_eq!(whole.unwrap().payload, message.payload.clone());
+                let row = |reading| Row {
+                    device: device.clone(),
+                    boot: boot.clone(),
+                    clock,
+                    or_later: None,
+                    reading,
+                };
                 told.extend(readings.into_iter().map(row));
             }
             told.sort_by_key(|row| row.reading.seq);

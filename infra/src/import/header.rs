@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use tidings_schema::wire::plain::{Heading, normal};
 
-use crate::export::rows::UPTIME;
+use super::row::quoted;
+use super::table::BYTE_ORDER_MARK;
+use crate::export::rows::{RECEIVED_AT, UPTIME};
 
 /// The columns by their places.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +73,7 @@ impl Header {
             let fixed = unit.is_none().then(|| normal(name)).filter(|name| is_fixed(name));
             match fixed {
                 Some(name) if places.contains_key(&name) => {
-                    problems.push(format!("column {heading:?} stands twice"));
+                    problems.push(format!("column {} stands twice", quoted(heading)));
                 }
                 Some(name) => {
                     places.insert(name, *place);
@@ -97,13 +99,14 @@ impl Header {
         let mut quantities: Vec<(usize, Heading)> = Vec::new();
         for (place, heading, measure, unit) in measures {
             match quantity(measure, unit, units, name.is_some()) {
-                Err(problem) => problems.push(format!("column {heading:?}: {problem}")),
+                Err(problem) => problems.push(format!("column {}: {problem}", quoted(heading))),
                 Ok(found) => {
                     let is_same =
                         |(_, other): &&(usize, Heading)| other.quantity() == found.quantity();
                     if quantities.iter().any(|one| is_same(&one)) {
                         problems.push(format!(
-                            "column {heading:?}: {} stands twice: pass one over with --skip",
+                            "column {}: {} stands twice: pass one over with --skip",
+                            quoted(heading),
                             found.quantity()
                         ));
                     }
@@ -130,8 +133,15 @@ impl Header {
     }
 }
 
+/// Whether one of these headings is that of a column that says when.
+pub(super) fn says_when(headings: &[String]) -> bool {
+    let name = |heading: &String| normal(heading.trim_start_matches(BYTE_ORDER_MARK).trim());
+    headings.iter().map(name).any(|name| TIMES.contains(&name.as_str()))
+}
+
 fn is_fixed(name: &str) -> bool {
-    TIMES.contains(&name) || [UPTIME, DEVICE, SENSOR, BOOT, SEQ, FAULT].contains(&name)
+    // When a reading came is told anew when it is imported.
+    TIMES.contains(&name) || [UPTIME, RECEIVED_AT, DEVICE, SENSOR, BOOT, SEQ, FAULT].contains(&name)
 }
 
 fn time(places: &BTreeMap<String, usize>) -> Result<Time, String> {
@@ -206,6 +216,7 @@ mod tests {
             &[
                 "time",
                 "uptime_ms",
+                "received_at",
                 "device",
                 "sensor",
                 "boot",
@@ -220,11 +231,11 @@ mod tests {
         .unwrap();
         assert_eq!(
             (header.time, header.uptime, header.name),
-            (Time::Whole(0), Some(1), Some((4, 5)))
+            (Time::Whole(0), Some(1), Some((5, 6)))
         );
-        assert_eq!((header.device, header.sensor, header.fault), (Some(2), Some(3), Some(6)));
-        assert_eq!(quantities(&header), ["7 temp Cel", "8 seq count", "9 temperature Cel"]);
-        assert_eq!(header.width, 10);
+        assert_eq!((header.device, header.sensor, header.fault), (Some(3), Some(4), Some(7)));
+        assert_eq!(quantities(&header), ["8 temp Cel", "9 seq count", "10 temperature Cel"]);
+        assert_eq!(header.width, 11);
     }
 
     #[test]

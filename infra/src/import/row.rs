@@ -8,7 +8,7 @@ use tidings_schema::{
 
 use super::header::{Header, Time};
 use super::time::{self, TimeError};
-use crate::export::zone::Zone;
+use crate::export::zone::{Shown, Zone};
 
 /// What the user says of rows that do not say it themselves, and must agree with those that do.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Row {
     pub(super) device: DeviceId,
     pub(super) boot: BootId,
     pub(super) clock: Clock,
+    /// The later of two times where a clock showed one twice, of which the reading has the earlier.
+    pub(super) or_later: Option<UnixMillis>,
     pub(super) reading: Reading,
 }
 
@@ -69,7 +71,8 @@ pub(super) fn read(
             continue;
         }
         let number = number(found, decimal_comma).ok_or_else(|| {
-            nonsense(format!("{}: expected a number, but found {found:?}", heading.quantity()))
+            let (quantity, found) = (heading.quantity(), quoted(found));
+            nonsense(format!("{quantity}: expected a number, but found {found}"))
         })?;
         let value = Value::new(heading.value(number))
             .map_err(|error| nonsense(format!("{}: {error}", heading.quantity())))?;
@@ -85,11 +88,11 @@ pub(super) fn read(
         ),
         (Some(fault), true) => Outcome::Failed(Fault::from_name(fault).ok_or_else(|| {
             let names = Fault::ALL.map(Fault::name).join(", ");
-            nonsense(format!("expected a fault ({names}), but found {fault:?}"))
+            nonsense(format!("expected a fault ({names}), but found {}", quoted(fault)))
         })?),
         (Some(_), false) => return Err(nonsense("a fault has no values beside it".to_owned())),
     };
-    let (at, clock) = when(header, &cell, said.zone.as_ref())?;
+    let (shown, clock) = when(header, &cell, said.zone.as_ref())?;
     let device = agreed("device", text(header.device), said.device.as_ref())?;
     let device = device
         .ok_or_else(|| nonsense("nothing says of which device it is: say --device".to_owned()))?;
@@ -100,16 +103,21 @@ pub(super) fn read(
     let named = header.name.map(|(boot, seq)| (cell(boot), cell(seq)));
     let (boot, seq) = match named {
         Some((boot, seq)) if !(boot.is_empty() && seq.is_empty()) => {
-            let seq = seq
-                .parse::<u64>()
-                .map_err(|_| nonsense(format!("expected a number in seq, but found {seq:?}")))?;
+            let seq = seq.parse::<u64>().map_err(|_| {
+                nonsense(format!("expected a number in seq, but found {}", quoted(seq)))
+            })?;
             (BootId::try_from(boot), Seq::try_from(seq))
         }
         Some(_) | None => (BootId::try_from(IMPORT), number_of(&outcome)),
     };
     let boot = boot.map_err(|error| nonsense(error.to_string()))?;
     let seq = seq.map_err(|error| nonsense(error.to_string()))?;
-    Ok(Some(Row { device, boot, clock, reading: Reading { sensor, at, seq, outcome } }))
+    let (at, or_later) = match shown {
+        Shown::Once(at) => (at, None),
+        Shown::Twice(earlier, later) => (earlier, Some(later)),
+    };
+    let reading = Reading { sensor, at, seq, outcome };
+    Ok(Some(Row { device, boot, clock, or_later, reading }))
 }
 
 /// When a reading was taken, and from what its time counts.
@@ -117,7 +125,7 @@ fn when<'a>(
     header: &Header,
     cell: &impl Fn(usize) -> &'a str,
     zone: Option<&Zone>,
-) -> Result<(UnixMillis, Clock), RowError> {
+) -> Result<(Shown, Clock), RowError> {
     let nonsense = |text: String| RowError::Nonsense(text);
     let written = match header.time {
         Time::Whole(place) => cell(place).to_owned(),
@@ -128,16 +136,16 @@ fn when<'a>(
         (true, Some(uptime)) => {
             let at = uptime.parse().ok().and_then(|millis| UnixMillis::new(millis).ok());
             let at = at.ok_or_else(|| {
-                nonsense(format!("expected milliseconds of uptime, but found {uptime:?}"))
+                nonsense(format!("expected milliseconds of uptime, but found {}", quoted(uptime)))
             })?;
-            Ok((at, Clock::Unset))
+            Ok((Shown::Once(at), Clock::Unset))
         }
         (true, None) => Err(nonsense("it has no time".to_owned())),
         (false, Some(_)) => Err(nonsense("it has both a time and an uptime".to_owned())),
         (false, None) => match time::uptime(&written) {
-            Some(at) => Ok((at, Clock::Unset)),
+            Some(at) => Ok((Shown::Once(at), Clock::Unset)),
             None => match time::read(&written, zone) {
-                Ok(at) => Ok((at, Clock::Set)),
+                Ok(shown) => Ok((shown, Clock::Set)),
                 Err(error @ TimeError::NoZone(_)) => Err(RowError::NoZone(error.to_string())),
                 Err(TimeError::None(why)) => Err(nonsense(why)),
             },
@@ -161,6 +169,14 @@ where
             Err(nonsense(format!("expected {what} {said} as --{what} says, but found {written}")))
         }
         Some(_) | None => Ok(Some(written)),
+    }
+}
+
+/// What stands in a cell, cut to 64 characters, for a message.
+pub(super) fn quoted(cell: &str) -> String {
+    match cell.char_indices().nth(64) {
+        Some((end, _)) => format!("{:?}…", cell.get(..end).unwrap_or_default()),
+        None => format!("{cell:?}"),
     }
 }
 
@@ -264,6 +280,10 @@ mod tests {
             Err(RowError::Nonsense(why)) => why,
             other => panic!("{other:?}"),
         };
+        let long = format!("2026-11-23T17:48:35Z,,pi-1,s,b,7,,{}", "x".repeat(1000));
+        assert!(why(OURS, &long).ends_with(&format!("found \"{}\"…", "x".repeat(64))));
+        let long = format!("{},,pi-1,s,b,7,,1", "x".repeat(1000));
+        assert!(why(OURS, &long).len() < 200, "{}", why(OURS, &long));
         for (cells, part) in [
             ("2026-11-23T17:48:35Z,,pi-1,s,b,7,", "expected 8 cells"),
             ("2026-11-23T17:48:35Z,,pi-1,s,b,7,,warm", "expected a number, but found \"warm\""),

@@ -5,14 +5,23 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use tidings_schema::Clock;
+
+use super::decimal::Decimals;
+use super::first;
+use super::guard::{Guard, MAX_RECORD, TooLong};
 use super::header::Header;
+use super::order::Order;
 use super::row::{self, Row, RowError, Said};
 use crate::Trouble;
+use crate::export::zone::Shown;
+use crate::query::time;
 
 /// A file whose header is understood.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) path: PathBuf,
+    pub(super) headings: Vec<String>,
     pub(super) header: Header,
     delimiter: u8,
 }
@@ -28,11 +37,8 @@ pub(super) enum Line {
     Bad(RowError),
 }
 
-/// The marks between cells that are known, the first of which is the usual one.
-const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-
 /// A mark that some programs set before the text of a file.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 impl Table {
     /// Opens a file and reads its first line.
@@ -52,16 +58,21 @@ impl Table {
                 path.display()
             )));
         }
-        let mut first = String::new();
-        BufReader::new(File::open(path).map_err(wrong)?).read_line(&mut first).map_err(wrong)?;
-        let delimiter = delimiter(&first);
+        let mut first = Vec::new();
+        let mut begin = File::open(path).map_err(wrong)?.take(MAX_RECORD as u64);
+        BufReader::new(&mut begin).read_until(b'\n', &mut first).map_err(wrong)?;
+        let delimiter = match first::text(&first) {
+            Ok(first) => first::delimiter(first),
+            Err(why) => return Ok(Err(vec![format!("line 1: {why}")])),
+        };
         let mut reader = reader(path, delimiter)?;
-        let headings = reader.headers().map_err(|error| unreadable(path, &error))?;
-        let headings = headings
+        let headings = reader.headers().map_err(|error| unreadable(path, 1, &error))?;
+        let headings: Vec<String> = headings
             .iter()
-            .map(|one| without_return(one.trim_start_matches(BYTE_ORDER_MARK)).to_owned());
-        let header = Header::read(&headings.collect::<Vec<_>>(), units, skip);
-        Ok(header.map(|header| Self { path: path.to_owned(), header, delimiter }))
+            .map(|one| without_return(one.trim_start_matches(BYTE_ORDER_MARK)).to_owned())
+            .collect();
+        let header = Header::read(&headings, units, skip);
+        Ok(header.map(|header| Self { path: path.to_owned(), headings, header, delimiter }))
     }
 
     /// The lines after the first.
@@ -70,8 +81,14 @@ impl Table {
     /// When the file cannot be read.
     pub(super) fn rows(&self) -> Result<Rows<'_>, Trouble> {
         let mut reader = reader(&self.path, self.delimiter)?;
-        reader.headers().map_err(|error| unreadable(&self.path, &error))?;
-        Ok(Rows { table: self, reader, record: csv::StringRecord::new() })
+        reader.headers().map_err(|error| unreadable(&self.path, 1, &error))?;
+        Ok(Rows {
+            table: self,
+            reader,
+            record: csv::ByteRecord::new(),
+            order: Order::default(),
+            decimals: Decimals::default(),
+        })
     }
 }
 
@@ -80,7 +97,9 @@ impl Table {
 pub(super) struct Rows<'a> {
     table: &'a Table,
     reader: csv::Reader<Lines>,
-    record: csv::StringRecord,
+    record: csv::ByteRecord,
+    order: Order,
+    decimals: Decimals,
 }
 
 impl Rows<'_> {
@@ -89,38 +108,74 @@ impl Rows<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub(super) fn next(&mut self, said: &Said) -> Result<Option<(u64, Line)>, Trouble> {
+        let table = self.table;
         loop {
-            let more = self.reader.read_record(&mut self.record);
-            if !more.map_err(|error| unreadable(&self.table.path, &error))? {
+            let more = self.reader.read_byte_record(&mut self.record);
+            let line = self.reader.position().line();
+            if !more.map_err(|error| unreadable(&table.path, line, &error))? {
                 return Ok(None);
             }
             // An empty line of Windows.
-            if self.record.len() != 1 || !without_return(&self.record[0]).is_empty() {
+            if self.record.len() != 1 || self.record.get(0).is_some_and(|cell| cell != b"\r") {
                 break;
             }
         }
         // Its own beginning would be that of the empty lines before it.
-        let within: usize = self.record.iter().map(|cell| cell.matches('\n').count()).sum();
+        let ends = |cell: &[u8]| cell.iter().filter(|byte| **byte == b'\n').count();
+        let within: usize = self.record.iter().map(ends).sum();
         let number = self.reader.position().line().saturating_sub(1 + within as u64);
-        let cells: Vec<&str> = self.record.iter().map(without_return).collect();
+        let cells: Result<Vec<&str>, _> = self.record.iter().map(std::str::from_utf8).collect();
+        let cells = cells.map_err(|_| {
+            let bytes: Vec<u8> = self.record.iter().flatten().copied().collect();
+            not_understood(&table.path, number, &first::encoding(&bytes))
+        })?;
+        let cells: Vec<&str> = cells.into_iter().map(without_return).collect();
         // Between cells that a comma parts, none can stand in a number.
-        let decimal_comma = self.table.delimiter != b',';
+        let decimal_comma = table.delimiter != b',';
+        for cell in table.header.quantities.iter().filter_map(|(place, _)| cells.get(*place)) {
+            let seen = if decimal_comma { self.decimals.see(number, cell.trim()) } else { Ok(()) };
+            seen.map_err(|why| not_understood(&table.path, number, &why))?;
+        }
         let line = match row::read(&cells, &self.table.header, said, decimal_comma) {
-            Ok(Some(row)) => Line::Reading(Box::new(row)),
+            Ok(Some(row)) => self.placed(row),
             Ok(None) => Line::Empty,
             Err(error) => Line::Bad(error),
         };
         Ok(Some((number, line)))
     }
+
+    /// A row whose time is known, by the rows before where its own cell leaves two.
+    fn placed(&mut self, mut row: Row) -> Line {
+        let earlier = row.reading.at;
+        if row.clock == Clock::Unset {
+            return Line::Reading(Box::new(row));
+        }
+        let shown = match row.or_later {
+            Some(later) => Shown::Twice(earlier, later),
+            None => Shown::Once(earlier),
+        };
+        match (self.order.place(&row.device, &row.reading.sensor, shown), row.or_later) {
+            (Some(at), _) => {
+                row.reading.at = at;
+                Line::Reading(Box::new(row))
+            }
+            (None, later) => {
+                let (earlier, later) = (time(earlier), time(later.unwrap_or(earlier)));
+                Line::Bad(RowError::Nonsense(format!(
+                    "a clock that was put back showed this time twice, at {earlier} and at {later}, and the rows before do not tell which is meant: write it as one of these"
+                )))
+            }
+        }
+    }
 }
 
 /// A file with an end to its last line, so that each line is as many as it has ends.
-type Lines = std::io::Chain<File, &'static [u8]>;
+type Lines = std::io::Chain<Guard<File>, &'static [u8]>;
 
 fn reader(path: &Path, delimiter: u8) -> Result<csv::Reader<Lines>, Trouble> {
     let file =
         File::open(path).map_err(|source| Trouble::File { path: path.to_owned(), source })?;
-    let lines = file.chain(b"\n".as_slice());
+    let lines = Guard::new(file, delimiter).chain(b"\n".as_slice());
     Ok(csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .terminator(csv::Terminator::Any(b'\n'))
@@ -133,28 +188,25 @@ fn without_return(cell: &str) -> &str {
     cell.trim_end_matches('\r')
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> Trouble {
-    Trouble::Transfer(format!("{} is no table of CSV in UTF-8: {error}", path.display()))
+fn unreadable(path: &Path, line: u64, error: &csv::Error) -> Trouble {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|one| one.downcast_ref()) {
+            Some(TooLong { line, why }) => not_understood(path, *line, why),
+            None => Trouble::Transfer(format!("{} cannot be read: {error}", path.display())),
+        },
+        csv::ErrorKind::Utf8 { .. } => not_understood(path, line, &first::encoding(&[])),
+        _ => not_understood(path, line, &error.to_string()),
+    }
 }
 
-/// The mark that stands in the first line; commas go before others, which may stand in a name.
-fn delimiter(first: &str) -> u8 {
-    let found = DELIMITERS.into_iter().find(|mark| first.as_bytes().contains(mark));
-    found.unwrap_or(DELIMITERS[0])
+/// What makes a whole file one that is not understood, which is seen before anything is written.
+fn not_understood(path: &Path, line: u64, why: &str) -> Trouble {
+    Trouble::Transfer(format!("nothing was written:\n  {}, line {line}: {why}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mark_between_cells_is_told_by_the_first_line() {
-        for (line, mark) in
-            [("time,a;b", b','), ("time;temp", b';'), ("time\ttemp", b'\t'), ("time", b',')]
-        {
-            assert_eq!(delimiter(line), mark, "{line}");
-        }
-    }
 
     #[test]
     fn lines_are_told_with_their_numbers() {
@@ -174,10 +226,32 @@ mod tests {
         assert_eq!(told, EXPECTED);
         std::fs::write(&path, text.trim_end().replace('\n', "\r\n")).unwrap();
         assert_eq!(numbered(&path), EXPECTED, "of Windows, and without an end");
-        std::fs::write(&path, b"time,temp\n1795456115,\xff\n").unwrap();
-        let table = Table::open(&path, &units, &skip).unwrap().unwrap();
-        let error = table.rows().unwrap().next(&Said::default()).unwrap_err();
-        assert!(error.to_string().contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_understood_is_told_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.csv");
+        let said = Said { device: Some("pi-1".try_into().unwrap()), ..Said::default() };
+        for (text, part) in [
+            (b"time,temp\n\n1795456115,\xff\n".as_slice(), "line 3: expected text in UTF-8"),
+            (b"time,temp\n1795456115,1\n1795456116,\"2\n\n", "line 3: a quote is opened"),
+            (b"time;temp\n1795456115;1,013\n1795456116;950.5\n", "line 3: found \"1,013\""),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let table = Table::open(&path, &BTreeMap::new(), &[]).unwrap().unwrap();
+            let mut rows = table.rows().unwrap();
+            let error = loop {
+                if let Err(error) = rows.next(&said) {
+                    break error.to_string();
+                }
+            };
+            let file = format!("{}, {part}", path.display());
+            assert!(error.contains(&file), "{error}");
+        }
+        std::fs::write(&path, b"time,Temp (\xb0C)\n").unwrap();
+        let problems = Table::open(&path, &BTreeMap::new(), &[]).unwrap().unwrap_err();
+        assert!(problems[0].starts_with("line 1: expected text in UTF-8"), "{problems:?}");
     }
 
     const EXPECTED: [&str; 3] =

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use tidings_schema::UnixMillis;
 
-use crate::export::zone::Zone;
+use super::row::quoted;
+use crate::export::zone::{Shown, Zone};
 
 /// Why a text is no time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TimeError {
     /// It is by the clock on some wall, and nobody says on which.
-    #[error("the time {0:?} has no offset: say with --zone where it was (UTC, Europe/Berlin, …)")]
+    #[error("the time {} has no offset: say with --zone where it was (UTC, Europe/Berlin, …)", quoted(.0))]
     NoZone(String),
     /// It is none.
     #[error("{0}")]
@@ -18,15 +19,16 @@ pub(super) enum TimeError {
 }
 
 /// Reads a time: RFC 3339, the same without an offset by the clock of `zone` (seconds may be left
-/// out, or all of the time of day), or seconds or milliseconds since 1970, told apart by their
-/// magnitude.
-pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeError> {
+/// out, or all of the time of day) or of the one that it says itself in brackets, or seconds or
+/// milliseconds since 1970, told apart by their magnitude.
+pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<Shown, TimeError> {
     let text = text.trim();
     let none = |why: String| TimeError::None(why);
     if let Ok(number) = text.parse::<f64>() {
-        return of_number(number).ok_or_else(|| {
+        return of_number(number).map(Shown::Once).ok_or_else(|| {
             none(format!(
-                "expected seconds (1e9 to 1e11) or milliseconds (1e12 to 1e14) since 1970, but found {text:?}"
+                "expected seconds (1e9 to 1e11) or milliseconds (1e12 to 1e14) since 1970, but found {}",
+                quoted(text)
             ))
         });
     }
@@ -34,14 +36,20 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeEr
         // Finer than a millisecond is rounded as elsewhere.
         let micros = timestamp.as_microsecond();
         let millis = (micros + 500).div_euclid(1000);
-        return UnixMillis::new(millis).map_err(|error| none(error.to_string()));
+        return UnixMillis::new(millis).map(Shown::Once).map_err(|error| none(error.to_string()));
+    }
+    if let Some((civil, named)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        let zone = named.trim_start_matches('!');
+        let zone = zone.get(..64).unwrap_or(zone).parse().map_err(none)?;
+        return read(civil, Some(&zone));
     }
     let date = || text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len());
     let civil = match date() {
         Some(date) => date.to_datetime(jiff::civil::Time::midnight()),
         None => text.parse::<DateTime>().map_err(|_| {
             none(format!(
-                "expected a time such as 2026-11-23T08:00:00Z, 2026-11-23 08:00 or seconds since 1970, but found {text:?}"
+                "expected a time such as 2026-11-23T08:00:00Z, 2026-11-23 08:00 or seconds since 1970, but found {}",
+                quoted(text)
             ))
         })?,
     };
@@ -49,10 +57,17 @@ pub(super) fn read(text: &str, zone: Option<&Zone>) -> Result<UnixMillis, TimeEr
     zone.read(civil).map_err(|error| none(error.to_string()))
 }
 
-/// The uptime that `query` prints in place of a time that nobody knows.
+/// The uptime that `query` prints in place of a time that nobody knows; earlier versions printed whole
+/// seconds.
 pub(super) fn uptime(text: &str) -> Option<UnixMillis> {
-    let seconds: i64 = text.trim().strip_prefix("uptime ")?.strip_suffix(" s")?.parse().ok()?;
-    UnixMillis::new(seconds.checked_mul(1000)?).ok()
+    let text = text.trim().strip_prefix("uptime ")?.strip_suffix(" s")?;
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "000"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(seconds) || !is_number(fraction) || fraction.len() != 3 {
+        return None;
+    }
+    let (seconds, millis): (i64, i64) = (seconds.parse().ok()?, fraction.parse().ok()?);
+    UnixMillis::new(seconds.checked_mul(1000)?.checked_add(millis)?).ok()
 }
 
 fn of_number(number: f64) -> Option<UnixMillis> {
@@ -87,7 +102,14 @@ mod tests {
             ("1795456115.802", 1_795_456_115_802),
             ("1795456115802", 1_795_456_115_802),
         ] {
-            assert_eq!(read(text, Some(&berlin)).map(UnixMillis::get), Ok(millis), "{text}");
+            let at = Shown::Once(UnixMillis::new(millis).unwrap());
+            assert_eq!(read(text, Some(&berlin)), Ok(at), "{text}");
+        }
+        // What it says itself goes before what is said of the table.
+        let of_tokyo = read("2026-11-24T02:48:35.802[Asia/Tokyo]", Some(&berlin));
+        assert_eq!(of_tokyo, Ok(Shown::Once(UnixMillis::new(1_795_456_115_802).unwrap())));
+        for text in ["2026-11-23T08:00[Europe/Atlantis]", "2026-11-23T08:00[u-ca=gregory]"] {
+            assert!(matches!(read(text, Some(&berlin)), Err(TimeError::None(_))), "{text}");
         }
     }
 
@@ -105,7 +127,10 @@ mod tests {
 
     #[test]
     fn an_uptime_is_as_query_prints_it() {
-        assert_eq!(uptime("uptime 12 s").map(UnixMillis::get), Some(12_000));
+        for (text, millis) in [("uptime 12 s", 12_000), (" uptime 754.023 s", 754_023)] {
+            assert_eq!(uptime(text).map(UnixMillis::get), Some(millis), "{text}");
+        }
+        assert_eq!((uptime("uptime 1.5 s"), uptime("uptime 1.-05 s")), (None, None));
         assert_eq!(
             (uptime("12 s"), uptime("uptime x s"), uptime("uptime -1 s")),
             (None, None, None)

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tidings_schema::UnixMillis;
+use tidings_schema::limits::EARLIEST_MS;
 
 use super::*;
 use crate::config::{Layout, Rules};
@@ -181,6 +182,21 @@ fn a_reading_that_cannot_be_placed_is_stored_as_such_and_kept_as_long_as_it_woul
     let [refused] = refused(&puts)[..] else { panic!("{puts:?}") };
     assert_eq!(refused.reason, "out-of-range");
     assert_eq!(v1::decode(&refused.payload).unwrap().clock, Clock::Unset);
+}
+
+#[test]
+fn a_clock_that_is_unset_and_says_a_real_time_is_refused() {
+    let at = |t0: i64| {
+        sift_text(&format!(
+            r#"{{"v":1,"device":"pi-1","boot":"b","clock":"unset","t0":{t0},"series":[
+            {{"sensor":"s","fields":[["temperature","Cel"]],"rows":[[0,0,21.5]]}}]}}"#
+        ))
+    };
+    assert_eq!(reasons(&at(EARLIEST_MS - 1)), ["ok"]);
+    let puts = at(EARLIEST_MS);
+    let [refused] = refused(&puts)[..] else { panic!("{puts:?}") };
+    assert_eq!(refused.reason, "uptime-too-long");
+    assert!(refused.detail.contains("1577836800000 ms (50 years)"), "{}", refused.detail);
 }
 
 fn profile(item: serde_json::Value) -> Profile {

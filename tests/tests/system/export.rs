@@ -122,10 +122,20 @@ async fn what_was_exported_and_imported_is_what_it_was() {
         assert_eq!(sums["unreadable"], 0);
         let soil = Path::new(&out).join("device=pi%3A1/sensor=soil");
         let unset = std::fs::read_to_string(soil.join("unset.csv")).unwrap();
+        // When it came is the only time that anybody knows.
+        let rows: Vec<Vec<&str>> =
+            unset.lines().map(|line| line.splitn(4, ',').collect()).collect();
         assert_eq!(
-            unset,
-            "time,uptime_ms,device,sensor,boot,seq,fault,temperature\n,12345,pi:1,soil,dark,0,,21.53\n,12350,pi:1,soil,dark,1,not-present,\n"
+            rows[0],
+            ["time", "uptime_ms", "received_at", "device,sensor,boot,seq,fault,temperature"]
         );
+        for (row, (uptime, rest)) in rows[1..]
+            .iter()
+            .zip([("12345", "pi:1,soil,dark,0,,21.53"), ("12350", "pi:1,soil,dark,1,not-present,")])
+        {
+            assert!(row[2].starts_with("20") && row[2].contains('T'), "{row:?}");
+            assert_eq!((row[0], row[1], row[3]), ("", uptime, rest));
+        }
         assert!(files(Path::new(&out), ".part").is_empty());
 
         let csv: Vec<String> = csv.iter().map(|path| path.display().to_string()).collect();
@@ -141,6 +151,17 @@ async fn what_was_exported_and_imported_is_what_it_was() {
             assert_eq!(end.json()["readings"], before.len());
             assert_eq!(all(&other).await, before);
         }
+        // What query prints is what export prints, also of what has no time.
+        let query = ["query", "pi:1", "soil", "--format", "csv", "--limit", "10000"];
+        let printed = tidings(&rig, &query).await.stdout;
+        let path = folder.path().join("query.csv");
+        std::fs::write(&path, &printed).unwrap();
+        let path = path.display().to_string();
+        let again = ["import", &path, "--device", "pi:1", "--json", "--layout", name];
+        let units = ["--unit", "leaf_wetness=%"];
+        let end = tidings(&other, &[&again[..], &units[..]].concat()).await;
+        assert!(end.code == Some(0) && printed.contains("uptime 12.345 s"), "{}", end.stderr);
+        assert_eq!(all(&other).await, before);
         // What is corrected already is not corrected again by accident.
         let calibration =
             json!({"calibration": {"soil.temperature": {"gain": 1.0, "offset": 5.0}}});
@@ -163,7 +184,7 @@ async fn what_was_exported_and_imported_is_what_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_goes_on_where_it_stopped_and_is_never_another() {
-    let rig = Rig::start().await;
+    let (rig, other) = (Rig::start().await, Rig::start().await);
     let now = seed(&rig, Layout::Packed).await;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("out");
@@ -196,11 +217,25 @@ async fn an_export_goes_on_where_it_stopped_and_is_never_another() {
         assert!(contents(&whole) == before);
         assert!(files(Path::new(&out), ".part").is_empty());
 
+        // Nor is it that of a table which has the name alone, and of no folder is it guessed what it holds.
+        let end = tidings(&other, &export).await;
+        assert!(end.code == Some(1) && end.stderr.contains("id of the table"), "{}", end.stderr);
+        let manifest = Path::new(&out).join("_export.json");
+        let kept = std::fs::read(&manifest).unwrap();
+        std::fs::remove_file(&manifest).unwrap();
+        let end = tidings(&rig, &export).await;
+        assert!(
+            end.code == Some(1) && end.stderr.contains("has no _export.json"),
+            "{}",
+            end.stderr
+        );
+        assert!(contents(&whole) == before && !manifest.exists());
+        std::fs::write(&manifest, kept).unwrap();
         let end = tidings(&rig, &["export", "pi:1", "--out", &out, "--since", "7d"]).await;
-        assert_eq!(end.code, Some(1));
         let expected = format!("format {format} then, csv now; since the beginning then, 7d now");
-        assert!(end.stderr.contains(&expected), "{}", end.stderr);
+        assert!(end.code == Some(1) && end.stderr.contains(&expected), "{}", end.stderr);
     }
+    other.stop().await;
     // A window has what was taken in it, and of what has no time what came in it.
     let time = tidings::query::time(tidings_schema::UnixMillis::new(now - 30 * DAY_MS).unwrap());
     let windowed = ["export", "pi:1", "--sensor", "soil", "--format", "jsonl", "--since", "41d"];
@@ -224,7 +259,7 @@ async fn a_stream_has_all_columns_or_says_that_it_cannot() {
     let mut lines = end.stdout.lines();
     assert_eq!(
         lines.next().unwrap(),
-        "time,uptime_ms,device,sensor,boot,seq,fault,leaf_wetness [%],pressure,seq [count],temp [Cel],temperature"
+        "time,uptime_ms,received_at,device,sensor,boot,seq,fault,leaf_wetness [%],pressure,seq [count],temp [Cel],temperature"
     );
     let times: Vec<&str> = lines.filter_map(|line| line.split(',').next()).collect();
     assert_eq!(times.len(), 3 * 203 + 3);
@@ -233,6 +268,15 @@ async fn a_stream_has_all_columns_or_says_that_it_cannot() {
     assert!(end.code == Some(2) && end.stderr.contains("--out"), "{}", end.stderr);
     let end = tidings(&rig, &["export", "nobody"]).await;
     assert!(end.code == Some(1) && end.stderr.contains("nobody"), "{}", end.stderr);
+    // Nothing lies between, also where the two are less than a pack apart.
+    let folder = tempfile::tempdir().unwrap();
+    let backwards = ["export", "pi:1", "--since", "1h", "--until", "90m"];
+    let to_folder = [&backwards[..], &["--out", folder.path().to_str().unwrap()]].concat();
+    for arguments in [&backwards[..], &to_folder] {
+        let end = tidings(&rig, arguments).await;
+        assert!(end.code == Some(2) && end.stderr.contains("is later than"), "{}", end.stderr);
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     let end = tidings(&rig, &["export", "--zone", "Europe/Atlantis"]).await;
     assert!(end.code == Some(2) && end.stderr.contains("Atlantis"), "{}", end.stderr);
 
@@ -281,6 +325,8 @@ async fn a_table_of_somebody_comes_in_by_the_function_s_own_rules() {
     let import = [&import[..], &["--unit", "leaf_wetness=%"]].concat();
     let end = tidings(&rig, &import).await;
     assert!(end.code == Some(1) && end.stderr.contains("--zone"), "{}", end.stderr);
+    let end = tidings(&rig, &[&import[..], &["--zone", "UTC", "--skip", "nope"]].concat()).await;
+    assert!(end.code == Some(1) && end.stderr.contains("--skip nope: no file"), "{}", end.stderr);
     assert_eq!(rig.stored("pi-1", "import").await, [], "nothing was written");
 
     let import = [&import[..], &["--zone", "Europe/Berlin"]].concat();
@@ -293,10 +339,22 @@ async fn a_table_of_somebody_comes_in_by_the_function_s_own_rules() {
             (&json!(5), &json!(1), &json!(1))
         );
         assert_eq!(sums["refused"], json!({"out-of-range": 1, "too-old": 1}));
-        assert_eq!(sums["bad_rows"][0]["line"], 4);
+        // Each with its line, its value and the limit.
+        let told: Vec<String> = sums["bad_rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| format!("{} {}", row["line"], row["why"].as_str().unwrap()))
+            .collect();
+        for (told, part) in told.iter().zip(["3 temperature is 5000", "4 temperature:", "5 it is "])
+        {
+            assert!(told.starts_with(part), "{told}");
+        }
+        assert!(told.len() == 3 && told[2].contains("--keep-days"), "{told:?}");
+        assert!(end.stderr.contains("1 readings are older than the 365 days"), "{}", end.stderr);
         assert_eq!(rig.stored("pi-1", "import").await.len(), 1);
     }
-    assert_eq!(rig.reasons().await["too-old"], 2, "each time, as of any sender");
+    assert!(rig.reasons().await.is_empty(), "who imports a file has what was refused of it");
     let end = tidings(&rig, &[&import[..], &["--keep-days", "3650"]].concat()).await;
     assert_eq!(end.json()["readings"], 2);
     let stored = rig.stored("pi-1", "import").await;
@@ -304,5 +362,31 @@ async fn a_table_of_somebody_comes_in_by_the_function_s_own_rules() {
     assert_eq!(stored[0].boot.as_str(), "import");
     assert_eq!((stored[1].values["temperature"], stored[1].values["humidity"]), (21.5, 40.0));
     assert_eq!(stored[1].units["leaf_wetness"], "%");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_a_clock_showed_twice_comes_in_as_two() {
+    let rig = Rig::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.csv");
+    let file = path.display().to_string();
+    std::fs::write(
+        &path,
+        "time,temp\n2026-10-25 02:00,1\n2026-10-25 02:30,1\n2026-10-25 02:00,1\n2026-10-25 02:30,0\n2026-10-25 03:00,0\n",
+    )
+    .unwrap();
+    let import = ["import", &file, "--device", "pi-1", "--zone", "Europe/Berlin", "--keep-days"];
+    let end = tidings(&rig, &[&import[..], &["36500", "--json"]].concat()).await;
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let sums = end.json();
+    assert_eq!(
+        (&sums["readings"], &sums["duplicates"], &sums["ambiguous"]),
+        (&json!(5), &json!(0), &json!(4))
+    );
+    let stored = rig.stored("pi-1", "import").await;
+    let times: Vec<String> = stored.iter().map(|one| tidings::query::time(one.at)).collect();
+    let hours = ["00:00", "00:30", "01:00", "01:30", "02:00"];
+    assert_eq!(times, hours.map(|hour| format!("2026-10-25T{hour}:00.000Z")));
     rig.stop().await;
 }
