@@ -47,7 +47,7 @@ def tidings_event(payload):
 def test_pyarrow_and_pandas_read_the_parquet_that_was_exported(up, tmp_path):
     seed(up, tmp_path)
     out = tmp_path / "out"
-    said = tidings(up, "export", "pi:1", "--format", "parquet", "--zone", "Europe/Berlin", "--out", out, "--json")
+    said = tidings(up, "export", "pi:1", "--format", "parquet", "--zone", "europe/berlin", "--out", out, "--json")
     items = up.all_stored("pi:1", "soil")
     assert json.loads(said.stdout)["readings"] == len(items) == 1003
 

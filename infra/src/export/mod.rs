@@ -31,7 +31,7 @@ pub(crate) mod zone;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ use self::progress::Progress;
 use self::sums::Sums;
 use self::zone::Zone;
 use crate::Trouble;
-use crate::dynamo::{Between, Database, StoredReading};
+use crate::dynamo::{Between, Database, StoredReading, Window};
 use crate::query::time;
 use crate::target::Target;
 
@@ -142,10 +142,18 @@ pub async fn export(arguments: ExportArguments, out: &mut impl Write) -> Result<
             let between = between(arguments.since.as_ref(), &until)?;
             let sensors = sensors(&arguments, &database).await?;
             let mut sums = Sums::of(&sensors, until.at);
-            let progress = Progress::start();
-            let (format, zone) = (arguments.format, &arguments.zone);
-            (sums.readings, sums.unreadable) =
-                stdout::export(&database, &sensors, between, format, zone, out).await?;
+            let mut progress = Progress::beside_output();
+            let as_what = (arguments.format, &arguments.zone);
+            let written =
+                stdout::export(&database, &sensors, between, as_what, &mut progress, out).await;
+            progress.end();
+            (sums.readings, sums.unreadable) = match written {
+                // Whoever reads it has enough, as `head` has.
+                Err(Trouble::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+                    return Ok(());
+                }
+                written => written?,
+            };
             sums.milliseconds = progress.millis();
             sums.print(arguments.json, &mut std::io::stderr())
         }
@@ -176,6 +184,13 @@ async fn sensors(
     }
     for device in &arguments.devices {
         if let Some(sensor) = &arguments.sensor {
+            if !is_known(database, device, sensor).await? {
+                return Err(Trouble::Transfer(format!(
+                    "nobody knows a sensor {sensor} of {device}: the table {} does not list it, and the table {} has no reading of it; see `tidings query` for those that are there",
+                    database.tables().devices,
+                    database.tables().readings
+                )));
+            }
             list.insert((device.clone(), sensor.clone()));
             continue;
         }
@@ -188,6 +203,27 @@ async fn sensors(
         }
         list.extend(heard.into_iter().map(|heard| (heard.device, heard.sensor)));
     }
-    list.retain(|(_, sensor)| arguments.sensor.as_ref().is_none_or(|wanted| wanted == sensor));
+    if let Some(wanted) = &arguments.sensor {
+        list.retain(|(_, sensor)| wanted == sensor);
+        if list.is_empty() {
+            return Err(Trouble::Transfer(format!(
+                "the table {} lists no device with a sensor {wanted}: see `tidings query` for those that are there, or name the device too",
+                database.tables().devices
+            )));
+        }
+    }
     Ok(list.into_iter().collect())
+}
+
+/// Whether a sensor is listed, or was so once and left readings.
+async fn is_known(
+    database: &Database,
+    device: &DeviceId,
+    sensor: &SensorId,
+) -> Result<bool, Trouble> {
+    if database.sensors(Some(device)).await?.iter().any(|heard| heard.sensor == *sensor) {
+        return Ok(true);
+    }
+    let any = Window { from: UnixMillis::MIN, to: UnixMillis::MAX, limit: 1, newest_first: true };
+    Ok(!database.readings(device, sensor, any).await?.is_empty())
 }

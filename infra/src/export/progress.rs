@@ -22,6 +22,13 @@ impl Progress {
         Self { is_terminal, started: Instant::now(), shown: None, readings: 0 }
     }
 
+    /// The same where readings go to standard output, which may be the same terminal.
+    pub(crate) fn beside_output() -> Self {
+        let mut progress = Self::start();
+        progress.is_terminal &= !std::io::stdout().is_terminal();
+        progress
+    }
+
     /// So many more readings are written, of this sensor and month.
     pub(crate) fn count(&mut self, readings: usize, place: &dyn std::fmt::Display) {
         self.readings += readings as u64;

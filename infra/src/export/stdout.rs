@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use tidings_schema::{DeviceId, SensorId, UnixMillis};
 
 use super::columns::Columns;
+use super::progress::Progress;
 use super::zone::Zone;
 use super::{Format, rows};
 use crate::Trouble;
@@ -23,8 +24,8 @@ pub(super) async fn export(
     database: &Database,
     sensors: &[(DeviceId, SensorId)],
     between: Between,
-    format: Format,
-    zone: &Zone,
+    (format, zone): (Format, &Zone),
+    progress: &mut Progress,
     out: &mut impl Write,
 ) -> Result<(u64, u64), Trouble> {
     let mut sheet = match format {
@@ -45,14 +46,14 @@ pub(super) async fn export(
             ));
         }
     };
-    let (mut readings, mut unreadable) = (0, 0);
+    let mut unreadable = 0;
     for (device, sensor) in sensors {
         let mut stream = database.stream(device, sensor, between, UnixMillis::MIN);
         while let Some(page) = stream.next().await? {
-            readings += page.len() as u64;
             for reading in &page {
                 sheet.write(reading, zone)?;
             }
+            progress.count(page.len(), &format_args!("{device}/{sensor}"));
         }
         unreadable += stream.unreadable();
     }
@@ -60,7 +61,7 @@ pub(super) async fn export(
         Sheet::Csv(mut csv, _) => csv.flush()?,
         Sheet::Lines(mut lines) => lines.flush()?,
     }
-    Ok((readings, unreadable))
+    Ok((progress.readings(), unreadable))
 }
 
 enum Sheet<W: Write> {
@@ -118,5 +119,9 @@ fn misfit(reading: &StoredReading, zone: &Zone) -> Trouble {
 }
 
 fn wrong(error: csv::Error) -> Trouble {
-    Trouble::Output(error.into())
+    match error.into_kind() {
+        // As it is: a closed pipe is no trouble.
+        csv::ErrorKind::Io(error) => Trouble::Output(error),
+        other => Trouble::Internal(format!("a row of CSV that is none: {other:?}")),
+    }
 }

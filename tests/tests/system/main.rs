@@ -14,6 +14,7 @@ mod clock;
 mod delivery;
 mod export;
 mod faults;
+mod import;
 mod lambda;
 mod local;
 mod remote;
