@@ -1,7 +1,7 @@
 // One device: what it says now, its charts over any time, and what to do with it.
 
 import { ask } from "./ask.js";
-import { arrange, h, problem } from "./dom.js";
+import { arrange, h, problem, warn } from "./dom.js";
 import { further, head, latest, said } from "./device-facts.js";
 import { strip, untimed } from "./faults.js";
 import { rank } from "./lines.js";
@@ -45,7 +45,8 @@ export const show = (root, query, device) => {
 
   const drawHead = () => {
     const known = row();
-    top.replaceChildren(head(device, known));
+    // Whoever stands on a link in it stays there.
+    if (!top.contains(document.activeElement)) top.replaceChildren(head(device, known));
     if (about) showPlots();
   };
 
@@ -67,8 +68,12 @@ export const show = (root, query, device) => {
   const drawFaults = () => {
     if (!plots.range) return;
     const [list, unset] = [plots.faults(), plots.unset()];
-    const key = JSON.stringify([list.length, list.at(-1), unset.length, wanted]);
+    // Marks move with the time, but not under somebody who reads them.
+    const moved = list.length && wanted.last ? Math.floor(live.now() / (wanted.last / 100)) : 0;
+    const key = JSON.stringify([list.length, list.at(-1), unset.length, wanted, moved]);
     if (key === faultsKey) return;
+    const isRead = faults.contains(document.activeElement) || faults.querySelector("details")?.open;
+    if (isRead && faultsKey && key.slice(0, key.lastIndexOf(",")) === faultsKey.slice(0, faultsKey.lastIndexOf(","))) return;
     faultsKey = key;
     faults.replaceChildren(...[strip(list, plots.bounds())].filter(Boolean));
     arrange(sides, [untimed(unset), ...sides.querySelectorAll("[aria-labelledby=said], [aria-labelledby=further]")].filter(Boolean));
@@ -87,7 +92,7 @@ export const show = (root, query, device) => {
 
   const offs = [
     live.on("fleet", () => {
-      if (live.fleet.problem && !about) trouble.replaceChildren(problem(live.fleet.problem));
+      if (live.fleet.problem && !about) warn(trouble, live.fleet.problem);
       else if (!about) load();
       drawHead();
       drawValues();

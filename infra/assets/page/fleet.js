@@ -1,7 +1,7 @@
 // The fleet: every device in a row, those that need somebody first.
 
 import { ask } from "./ask.js";
-import { arrange, command, h, problem, say } from "./dom.js";
+import { arrange, command, h, say, warn } from "./dom.js";
 import { arranged, isIn, MOST_FIRST, quantities, sensorOf, troubles } from "./fleet-rows.js";
 import { count, lag, moment, shown, span, titled } from "./format.js";
 import * as live from "./live.js";
@@ -145,7 +145,7 @@ export const show = (root, query) => {
 
   let drawn = [];
   const draw = () => {
-    trouble.replaceChildren(...(live.fleet.problem ? [problem(live.fleet.problem)] : []));
+    warn(trouble, live.fleet.problem);
     if (!live.fleet.known) {
       if (live.fleet.problem) body.replaceChildren();
       return;

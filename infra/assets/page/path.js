@@ -1,7 +1,7 @@
 // The path of a reading, with numbers at each step: where they fall, a reading is missing.
 
 import { ask } from "./ask.js";
-import { arrange, h, problem } from "./dom.js";
+import { arrange, h, warn } from "./dom.js";
 import { count, lag, moment, span } from "./format.js";
 import * as live from "./live.js";
 
@@ -84,7 +84,7 @@ export const show = (root) => {
     h("p", { class: "small quiet note" }, "What a device counts, it tells in a reading of its own (sensor “agent”), every five minutes unless configured otherwise: between two of them the numbers stand still. “–” is what is not known, and not 0."));
 
   const draw = () => {
-    trouble.replaceChildren(...(live.fleet.problem ? [problem(live.fleet.problem)] : []));
+    warn(trouble, live.fleet.problem);
     if (!live.fleet.known) { top.replaceChildren(h("p", { class: "quiet" }, "asking the tables…")); return; }
     const rows = [...live.fleet.rows.values()].sort((one, other) => one.device.localeCompare(other.device, "en", { numeric: true }));
     top.replaceChildren(rows.length ? steps(rows, known) : h("p", { class: "empty card" }, "No device yet. Once a reading comes, its way is here."));

@@ -153,14 +153,16 @@ export class Plot {
     const [from, to] = this.bounds();
     const has = left >= 0 && idxs;
     let at = null;
-    this.chart.lines.forEach((line, number) => {
+    const told = this.chart.lines.map((line, number) => {
       const row = this.rows[number];
       const index = has ? idxs[row] : this.plot.data[row].findLastIndex((value) => value !== null && value !== undefined);
       const value = index === null || index === undefined || index < 0 ? null : this.plot.data[row][index];
       const time = value === null || value === undefined ? null : this.plot.data[0][index] * 1000;
       if (time !== null && (at === null || time > at)) at = time;
-      say(this.values[number], value === null || value === undefined ? "–" : has && line.step === 0 ? exact(value, line.unit) : shown(value, line.unit));
+      return { index, time, text: value === null || value === undefined ? "–" : has && line.step === 0 ? exact(value, line.unit) : shown(value, line.unit) };
     });
+    // Sensors do not measure at one moment: whose time is another one says so.
+    told.forEach(({ time, text }, number) => say(this.values[number], has && time !== null && time !== at ? `${text} (${short(time, to - from)})` : text));
     const step = Math.max(0, ...this.chart.lines.map((line) => line.step));
     const parts = [];
     if (has) {
@@ -169,9 +171,11 @@ export class Plot {
       else if (at !== null) parts.push(short(at, to - from));
       else parts.push(`nothing near ${short(this.plot.posToVal(left, "x") * 1000, to - from)}`);
       if (at !== null && step > 0 && !fault) {
-        const line = this.chart.lines[0];
-        const [low, high] = [this.plot.data[this.rows[0] + 1]?.[idxs[this.rows[0]]], this.plot.data[this.rows[0] + 2]?.[idxs[this.rows[0]]]];
-        parts.push(low === null || low === undefined ? `mean of ${span(step)}` : `mean of ${span(step)}; ${line.sensor} from ${number(low, line.unit)} to ${shown(high, line.unit)}`);
+        const around = this.chart.lines.map((line, place) => {
+          const [low, high] = [1, 2].map((more) => this.plot.data[this.rows[place] + more]?.[told[place].index]);
+          return low === null || low === undefined ? null : `${line.sensor} from ${number(low, line.unit)} to ${shown(high, line.unit)}`;
+        });
+        parts.push([`mean of ${span(step)}`, ...around.filter(Boolean)].join("; "));
       }
     } else if (at !== null) {
       parts.push(`last ${short(at, to - from)}`, step > 0 ? `means of ${span(step)}, least to greatest shaded` : "");

@@ -107,6 +107,7 @@ export class Plots {
     if (Date.now() - (this.moved ?? 0) < this.range.last / points()) return;
     this.moved = Date.now();
     for (const plot of this.plots.values()) plot.move();
+    this.changed();
   }
 
   draw() {

@@ -26,7 +26,7 @@ export const tools = (path, goTo) => {
   const act = (key) => { if (shown) goTo(KEYS[key](shown, live.now())); };
   const button = (key, sign, label) => h("button", { type: "button", "aria-label": label, title: `${label} (${key === "ArrowLeft" ? "←" : key === "ArrowRight" ? "→" : key})`, onclick: () => act(key) }, sign);
   const later = button("ArrowRight", "→", "later");
-  const text = h("p", { class: "range", role: "status" });
+  const text = h("p", { class: "range" });
   const element = h("div", { class: "tools", role: "toolbar", "aria-label": "Time" },
     h("div", { class: "group" }, ...presets.map((preset) => preset.element)),
     h("div", { class: "group" }, button("ArrowLeft", "←", "earlier"), later),
