@@ -35,12 +35,21 @@ pub struct Ingest<S, N = Logged> {
     pub(crate) store: S,
     /// Who is told of alerts; nobody where nothing is to be made of readings but items.
     notifier: Option<N>,
-    /// Whether its messages are of the past.
-    is_past: bool,
+    /// Whether its messages are of the past, and of which.
+    past: Option<Past>,
     pub(crate) rules: Rules,
     profiles: Profiles,
     teller: Teller,
     newest: Newest,
+}
+
+/// Messages of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// They came once, and say when.
+    Replayed,
+    /// They come now, with readings that were taken long ago: a sensor was heard no later than that.
+    Imported,
 }
 
 /// What the function answers.
@@ -150,7 +159,7 @@ impl<S> Ingest<S> {
         Self {
             store,
             notifier: Some(Logged),
-            is_past: false,
+            past: None,
             rules,
             profiles: Profiles::default(),
             teller: Teller::default(),
@@ -162,16 +171,16 @@ impl<S> Ingest<S> {
 impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
     /// The same, which tells this one of alerts.
     pub fn with_notifier<M>(self, notifier: M) -> Ingest<S, M> {
-        let Self { store, is_past, rules, profiles, teller, newest, .. } = self;
+        let Self { store, past, rules, profiles, teller, newest, .. } = self;
         let notifier = Some(notifier);
-        Ingest { store, notifier, is_past, rules, profiles, teller, newest }
+        Ingest { store, notifier, past, rules, profiles, teller, newest }
     }
 
     /// The same for messages of the past, which are replayed or imported: alerts are left alone, and so is
     /// what has been heard of a sensor since.
     #[must_use]
-    pub fn of_the_past(self) -> Self {
-        Self { notifier: None, is_past: true, ..self }
+    pub fn of_the_past(self, past: Past) -> Self {
+        Self { notifier: None, past: Some(past), ..self }
     }
 
     /// The store, when all is done.
@@ -326,7 +335,7 @@ impl<S: Store + AlertStore, N: Notifier> Ingest<S, N> {
             }
         }
         let now = Moment::now(wall_clock());
-        let news = self.teller.news(&batch.messages, now, self.is_past);
+        let news = self.teller.news(&batch.messages, now, self.past);
         puts.extend(news.puts());
         let total = puts.len();
         let Written { mut left, retries, last_error, .. } =

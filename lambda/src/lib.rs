@@ -36,5 +36,5 @@ pub mod writer;
 pub use config::{Config, Layout, Retention};
 pub use enrich::check_profile;
 pub use envelope::Envelope;
-pub use handler::{Answer, HandlerError, Ingest, Preview, Summary};
+pub use handler::{Answer, HandlerError, Ingest, Past, Preview, Summary};
 pub use metrics::Report;

@@ -7,7 +7,7 @@ use tidings_schema::{Clock, DeviceId};
 use tokio::time::{Instant, timeout_at};
 
 use crate::due::Dues;
-use crate::handler::SiftedMessage;
+use crate::handler::{Past, SiftedMessage};
 use crate::item::{DUE_PARTITION, DueItem, Item, Put, SEEN_PARTITION, SeenItem, Table};
 use crate::moment::Moment;
 use crate::refusal::causes;
@@ -60,9 +60,8 @@ impl News {
 }
 
 impl Teller {
-    /// What is to be said of these messages. Of the past are those that are replayed or imported: a sensor
-    /// was heard no later than when its readings were taken.
-    pub(crate) fn news(&self, messages: &[SiftedMessage], now: Moment, is_past: bool) -> News {
+    /// What is to be said of these messages, which may be of the past.
+    pub(crate) fn news(&self, messages: &[SiftedMessage], now: Moment, past: Option<Past>) -> News {
         let of_devices = || {
             messages.iter().filter_map(|(_, named, sifted)| {
                 Some((DeviceId::try_from(named.client_id.as_str()).ok()?, named, sifted))
@@ -73,7 +72,7 @@ impl Teller {
                 device: device.clone(),
                 sensor,
                 at: match latest.clock {
-                    Clock::Set if is_past => named.received_at.min(latest.at),
+                    Clock::Set if past == Some(Past::Imported) => named.received_at.min(latest.at),
                     Clock::Set | Clock::Unset => named.received_at,
                 },
                 principal: named.principal.as_deref(),
@@ -85,7 +84,7 @@ impl Teller {
             hours.map(move |(sensor, hour)| (device.clone(), sensor.clone(), *hour))
         });
         let is_fresh =
-            |item: &SeenItem| !is_past && now.wall().get() - item.last_seen.get() < FRESH_MS;
+            |item: &SeenItem| past.is_none() && now.wall().get() - item.last_seen.get() < FRESH_MS;
         let (seen, seen_before) = self.seen.news(heard, now).into_iter().partition(is_fresh);
         News { seen, seen_before, dues: self.dues.news(hours, now) }
     }

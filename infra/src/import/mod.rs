@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use tidings_agent::clock;
 use tidings_ingest::config::Rules;
-use tidings_ingest::{Ingest, Layout};
+use tidings_ingest::{Ingest, Layout, Past};
 use tidings_schema::{Clock, DeviceId, SensorId, UnixMillis};
 
 use self::row::{Row, RowError, Said};
@@ -117,7 +117,7 @@ pub async fn import(arguments: ImportArguments, out: &mut impl Write) -> Result<
     let mut rules = Rules { layout: arguments.layout, ..Rules::default() };
     rules.retention.reading_days = arguments.keep_days;
     // What is old alarms nobody.
-    let ingest = Ingest::new(database.store(), rules).of_the_past();
+    let ingest = Ingest::new(database.store(), rules).of_the_past(Past::Imported);
     let mut progress = Progress::start();
     let written = write::all(&tables, (&said, age), &ingest, &mut sums, &mut progress).await;
     progress.end();

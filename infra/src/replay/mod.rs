@@ -15,7 +15,7 @@ use serde::Serialize;
 use tidings_agent::clock;
 use tidings_ingest::config::Rules;
 use tidings_ingest::store::DynamoStore;
-use tidings_ingest::{Answer, Envelope, Ingest, Layout};
+use tidings_ingest::{Answer, Envelope, Ingest, Layout, Past};
 use tidings_schema::wire::dialect::{Dialect, recognise};
 use tidings_schema::{DeviceId, UnixMillis};
 use tokio::time::MissedTickBehavior;
@@ -135,7 +135,7 @@ pub async fn replay(arguments: ReplayArguments, out: &mut impl Write) -> Result<
     let database = arguments.target.connect().await;
     let mut rules = Rules { layout: arguments.layout, ..Rules::default() };
     rules.retention.reading_days = arguments.retention_days;
-    let ingest = Ingest::new(database.store(), rules).of_the_past();
+    let ingest = Ingest::new(database.store(), rules).of_the_past(Past::Replayed);
     let mut origin = open(&arguments, database).await?;
     let is_quarantine = matches!(origin, Origin::Quarantine { .. });
     let renames: Renames = arguments.maps.iter().cloned().collect();

@@ -231,7 +231,11 @@ async fn what_is_of_the_past_does_not_say_that_a_sensor_was_heard_now() {
     handle(&ingest, &message(late, late)).await;
     assert_eq!(seen(&ingest), [(true, late)]);
     // One that is imported now.
-    let ingest = Ingest::new(Memory::default(), Rules::default()).of_the_past();
+    let ingest = Ingest::new(Memory::default(), Rules::default()).of_the_past(Past::Imported);
     handle(&ingest, &message(late, now)).await;
     assert_eq!(seen(&ingest), [(true, late)]);
+    // One that is replayed says when it came.
+    let ingest = Ingest::new(Memory::default(), Rules::default()).of_the_past(Past::Replayed);
+    handle(&ingest, &message(late, late + 5)).await;
+    assert_eq!(seen(&ingest), [(true, late + 5)]);
 }

@@ -10,7 +10,7 @@ use tidings_ingest::item::{DueItem, Item, Put};
 use tidings_ingest::job::JobSummary;
 use tidings_ingest::rollup::{self, Archive, DAY_MS, Dues, HOUR_MS, Level, StoredRollup, begin};
 use tidings_ingest::store::{DynamoStore, Stands, Store, StoreError};
-use tidings_ingest::{Envelope, Ingest};
+use tidings_ingest::{Envelope, Ingest, Past};
 use tidings_schema::{Content, DeviceId, SensorId, UnixMillis};
 use tidings_tests::Rig;
 use tokio::time::Instant;
@@ -313,7 +313,7 @@ async fn hours_older_than_readings_are_kept_are_summed_up_once_and_keep_their_su
     let (now, retention) = (tidings_agent::clock::now().get(), Rules::default().retention);
     let rules =
         Rules { retention: Retention { reading_days: 4000, ..retention }, ..Rules::default() };
-    let function = Ingest::new(rig.database.store(), rules).of_the_past();
+    let function = Ingest::new(rig.database.store(), rules).of_the_past(Past::Imported);
     let old = begin(at(now), DAY_MS).get() - 700 * DAY_MS;
     ingest(&function, &event(old, (0..40).map(|row| (row * 20_000, row)), now)).await;
     // The function of the schedule keeps readings for a year.
@@ -334,7 +334,7 @@ async fn hours_older_than_readings_are_kept_are_summed_up_once_and_keep_their_su
     let item = Item::Rollup(rollup::item(Level::Hour, &device, &sensor, whole, None, 9000));
     let until = Instant::now() + Duration::from_secs(10);
     tidings_ingest::writer::write_one(&store, item, until).await.unwrap();
-    let again = Ingest::new(rig.database.store(), rules).of_the_past();
+    let again = Ingest::new(rig.database.store(), rules).of_the_past(Past::Imported);
     ingest(&again, &event(old, (0..1).map(|row| (row * 20_000, row)), now)).await;
     let done = sum_up(&rig, now + 40 * 60_000).await;
     assert_eq!((done.hours, done.left), (1, 0));

@@ -125,7 +125,8 @@ async fn what_is_not_written_raises_nothing_yet() {
     let (answer, found) = alerted(&ingest, &warm("pi-1", 1, 40.0)).await;
     assert!(answer.is_err());
     assert_eq!(found, Alerted::default());
-    let old = Ingest::new(store(), Rules::default()).with_notifier(&listener).of_the_past();
+    let old =
+        Ingest::new(store(), Rules::default()).with_notifier(&listener).of_the_past(Past::Replayed);
     assert_eq!(alerted(&old, &warm("pi-1", 1, 40.0)).await.1, Alerted::default());
     assert_eq!(listener.told(), [] as [&str; 0]);
 }
@@ -151,5 +152,5 @@ async fn a_device_that_was_heard_long_ago_is_silent() {
     let found = ingest.tick_alerts(until).await;
     assert_eq!(found, Alerted { raised: 1, ..Alerted::default() });
     assert_eq!(listener.notes.lock().unwrap()[0].subject, "Tidings: pi-2 is silent");
-    assert_eq!(ingest.of_the_past().tick_alerts(until).await, Alerted::default());
+    assert_eq!(ingest.of_the_past(Past::Replayed).tick_alerts(until).await, Alerted::default());
 }
