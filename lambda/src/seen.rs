@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tidings_schema::{DeviceId, SensorId, UnixMillis, key};
+
 use crate::item::{Latest, SeenItem};
 use crate::moment::Moment;
-use tidings_schema::{DeviceId, SensorId, UnixMillis, key};
 
 /// Time between two writes for one sensor by one warm function.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);

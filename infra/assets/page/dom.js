@@ -61,6 +61,10 @@ export const command = (text, label) => {
 };
 
 /** What went wrong, and what to do. */
+export const problem = ({ error, advice }) =>
+  h("section", { class: "problem", role: "alert" }, h("h2", {}, advice ? "This could not be read" : "Something is wrong"),
+    h("p", {}, advice ?? ""), h("p", { class: "small" }, h("code", {}, error)));
+
 /** Says at a place that something is wrong, or nothing: once, and not again with each look, for it is read out. */
 export const warn = (place, error) => {
   const key = error ? JSON.stringify([error.error, error.advice]) : "";
@@ -68,7 +72,3 @@ export const warn = (place, error) => {
   place.dataset.problem = key;
   place.replaceChildren(...(error ? [problem(error)] : []));
 };
-
-export const problem = ({ error, advice }) =>
-  h("section", { class: "problem", role: "alert" }, h("h2", {}, advice ? "This could not be read" : "Something is wrong"),
-    h("p", {}, advice ?? ""), h("p", { class: "small" }, h("code", {}, error)));

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value as Json;
 use tidings_schema::{DeviceId, UnixMillis};
 
-use super::{DynamoStore, named, plain_json, text};
+use super::{DynamoStore, named, plain_json, text, was_allowed};
 use crate::alert::{ALERT_PARTITION, Record};
 use crate::item::{PROFILE_PARTITION, SEEN_PARTITION};
 use crate::store::{AlertStore, StoreError};
@@ -39,17 +39,7 @@ impl AlertStore for DynamoStore {
                 .condition_expression("#version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(
-                    aws_sdk_dynamodb::operation::put_item::PutItemError::is_conditional_check_failed_exception,
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(named(error)),
-        }
+        was_allowed(put.send().await)
     }
 
     async fn all_alerts(&self) -> Result<Vec<(DeviceId, Record)>, StoreError> {

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidings_schema::{Clock, Content, DeviceId, SensorId, UnixMillis, Value, key, packed};
 
 use super::stored::{Item, number, stored, text};
-use super::{DynamoStore, named};
+use super::{DynamoStore, named, was_allowed};
 use crate::item::{DUE_PARTITION, DueItem};
 use crate::rollup::{Archive, Dues, HOUR_MS, Hour, Level, Rollup, StoredRollup, Sum};
 use crate::store::StoreError;
@@ -137,11 +136,8 @@ impl Archive for DynamoStore {
             .expression_attribute_values(":at", marked_at)
             .send()
             .await;
-        match deleted {
-            // Said again meanwhile, or taken back by another run.
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-            other => other.map(drop).map_err(named),
-        }
+        // If not: said again meanwhile, or taken back by another run.
+        was_allowed(deleted).map(drop)
     }
 }
 

@@ -143,10 +143,7 @@ impl Store for DynamoStore {
         let body = body::put_item(item, &self.tables, stands);
         let table = self.tables.name(item.address().0);
         let call = self.client.put_item().table_name(table).set_item(Some(HashMap::new())).send();
-        match transport::with_body(body, call).await {
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-            answer => answer.map(|_| true).map_err(named),
-        }
+        was_allowed(transport::with_body(body, call).await)
     }
 
     async fn profiles(&self, devices: &[DeviceId]) -> Result<Vec<(DeviceId, Json)>, StoreError> {
@@ -199,6 +196,17 @@ pub fn plain_json(value: &AttributeValue) -> Json {
         }
         // Nothing that an operator says is of these kinds; the enum is not exhaustive.
         _ => Json::Null,
+    }
+}
+
+/// Whether a write under a condition was done; what stood did not allow it otherwise.
+fn was_allowed<T, E>(answer: Result<T, SdkError<E>>) -> Result<bool, StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer {
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        answer => answer.map(|_| true).map_err(named),
     }
 }
 
