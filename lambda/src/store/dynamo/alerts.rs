@@ -1,11 +1,13 @@
 //! How alerts stand, in the table `devices`.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value as Json;
 use tidings_schema::{DeviceId, UnixMillis};
 
+use super::archive::Consistency;
 use super::{DynamoStore, named, plain_json, text, was_allowed};
 use crate::alert::{ALERT_PARTITION, Record};
 use crate::item::{PROFILE_PARTITION, SEEN_PARTITION};
@@ -88,32 +90,19 @@ impl AlertStore for DynamoStore {
 }
 
 impl DynamoStore {
-    /// Tells `each` the items of a partition of the table `devices`, or these attributes of them, page by page.
+    /// Tells `each` all items of a partition of the table `devices`, or these attributes of them.
     async fn each_of(
         &self,
         pk: &str,
         attributes: Option<&str>,
         mut each: impl FnMut(Item) + Send,
     ) -> Result<(), StoreError> {
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.tables.devices)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .set_projection_expression(attributes.map(str::to_owned))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(named)?;
-            page.items.unwrap_or_default().into_iter().for_each(&mut each);
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(());
-            }
-        }
+        let table = (self.tables.devices.as_str(), Consistency::Eventual, attributes);
+        let take = |item| {
+            each(item);
+            ControlFlow::Continue(())
+        };
+        self.each_item(table, pk, None, take).await
     }
 }
 

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 /// How a query reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consistency {
+pub(super) enum Consistency {
     /// For half the price, and behind by "one second or less" as a rule (DynamoDB developer guide,
     /// "Read consistency"): what is summed up was written half an hour ago.
     Eventual,
@@ -23,19 +23,21 @@ enum Consistency {
 }
 
 impl DynamoStore {
-    /// Tells `each` the items of a partition whose sort keys lie between, both included, until it has enough.
-    async fn each_item(
+    /// Tells `each` the items of a partition whose sort keys lie between, both included, or these attributes
+    /// of them, page by page, until it has enough.
+    pub(super) async fn each_item(
         &self,
-        (table, consistency): (&str, Consistency),
+        (table, consistency, attributes): (&str, Consistency, Option<&str>),
         pk: &str,
         between: Option<(String, String)>,
-        mut each: impl FnMut(&Item) -> ControlFlow<()> + Send,
+        mut each: impl FnMut(Item) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
         let s = |text: String| AttributeValue::S(text);
         let mut start = None;
         loop {
             let query = self.client.query().table_name(table);
             let query = query.consistent_read(consistency == Consistency::Strong);
+            let query = query.set_projection_expression(attributes.map(str::to_owned));
             let query = query.expression_attribute_values(":pk", s(pk.to_owned()));
             let query = match &between {
                 None => query.key_condition_expression("pk = :pk"),
@@ -45,7 +47,7 @@ impl DynamoStore {
                     .expression_attribute_values(":to", s(to.clone())),
             };
             let page = query.set_exclusive_start_key(start).send().await.map_err(named)?;
-            let flow = page.items().iter().try_for_each(&mut each);
+            let flow = page.items.unwrap_or_default().into_iter().try_for_each(&mut each);
             start = page.last_evaluated_key;
             if start.is_none() || flow.is_break() {
                 return Ok(());
@@ -62,9 +64,9 @@ fn between(from: UnixMillis, until: UnixMillis) -> Option<(String, String)> {
 impl Archive for DynamoStore {
     async fn dues(&self, marked_until: UnixMillis, limit: usize) -> Result<Dues, StoreError> {
         let mut dues = Dues::default();
-        let table = (self.tables.devices.as_str(), Consistency::Eventual);
-        let take = |item: &Item| {
-            let Some(due) = due(item) else { return ControlFlow::Continue(()) };
+        let table = (self.tables.devices.as_str(), Consistency::Eventual, None);
+        let take = |item: Item| {
+            let Some(due) = due(&item) else { return ControlFlow::Continue(()) };
             if due.marked_at > marked_until {
                 dues.waiting += 1;
             } else if dues.ripe.len() < limit {
@@ -91,8 +93,8 @@ impl Archive for DynamoStore {
         let from = hour.offset(-packed::SPAN_MS).unwrap_or(UnixMillis::MIN);
         let mut names = HashSet::new();
         let pk = key::partition(device, sensor);
-        let take = |item: &Item| {
-            for reading in stored(item).map(|(_, readings)| readings).unwrap_or_default() {
+        let take = |item: Item| {
+            for reading in stored(&item).map(|(_, readings)| readings).unwrap_or_default() {
                 let is_of_it = reading.clock == Clock::Set && (hour..until).contains(&reading.at);
                 let Some(content) = reading.content().filter(|_| is_of_it) else { continue };
                 if names.insert((reading.at, reading.boot, reading.seq)) {
@@ -101,7 +103,7 @@ impl Archive for DynamoStore {
             }
             ControlFlow::Continue(())
         };
-        let table = (self.tables.readings.as_str(), Consistency::Eventual);
+        let table = (self.tables.readings.as_str(), Consistency::Eventual, None);
         self.each_item(table, &pk, between(from, until), take).await
     }
 
@@ -115,11 +117,11 @@ impl Archive for DynamoStore {
     ) -> Result<Vec<StoredRollup>, StoreError> {
         let mut list = Vec::new();
         let pk = level.partition(device, sensor);
-        let take = |item: &Item| {
-            list.extend(rollup(item));
+        let take = |item: Item| {
+            list.extend(rollup(&item));
             ControlFlow::Continue(())
         };
-        let table = (self.tables.readings.as_str(), Consistency::Strong);
+        let table = (self.tables.readings.as_str(), Consistency::Strong, None);
         self.each_item(table, &pk, between(from, to), take).await?;
         Ok(list)
     }
